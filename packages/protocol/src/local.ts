@@ -1,0 +1,179 @@
+import * as z from 'zod/mini'
+import { CameraStatus, CaptureStatus } from './capture.ts'
+import { CameraFacts, NodeFacts } from './facts.ts'
+import { ClusterId, NodeId, UnixMs } from './ids.ts'
+import { DeriveStatus, IndexStatus } from './index-status.ts'
+import { Hlc, Op, OpBody, OpId } from './ops.ts'
+import { JsonValue, PlannedService, PlanState, Role, ServiceName, Term } from './plan.ts'
+import { NodeSettings } from './settings.ts'
+
+/*
+ * The agent's local API: HTTP on 127.0.0.1, a random port, bearer token. `STATE_DIR/local.json` (0600) tells both, so that the
+ * command line, the console and the child services find it. Made anew at every start of the agent.
+ */
+export const LocalEndpoint = z.object({ version: z.literal(1), pid: z.number(), url: z.string(), token: z.string() })
+export type LocalEndpoint = z.infer<typeof LocalEndpoint>
+
+/** Headers that the gateway sets on what it passes on; it removes them from what comes in. */
+export const LOCAL_TOKEN_HEADER = 'x-thatdam-local'
+export const SESSION_HEADER = 'x-thatdam-session'
+
+/** Who is behind a request that the gateway passed on: JSON in `x-thatdam-session`, base64url. Absent: nobody signed in. */
+export const Session = z.object({
+  sessionId: z.string(),
+  /** `first-run`: on loopback before any password. `handoff`: came from the cloud's page, can at most move to trash. */
+  kind: z.enum(['first-run', 'password', 'handoff']),
+  displayName: z.string(),
+})
+export type Session = z.infer<typeof Session>
+
+/** GET /local/state?after=<version>: answers at once when the state is newer than `after`, else holds up to 25 s. */
+export const LocalState = z.object({
+  version: z.number(),
+  node: z.object({
+    nodeId: NodeId,
+    clusterId: ClusterId,
+    fingerprint: z.string(),
+    role: Role,
+    term: Term,
+    startedAtMs: UnixMs,
+    agentVersion: z.string(),
+  }),
+  settings: NodeSettings,
+  settingsProblems: z.array(z.string()),
+  facts: NodeFacts,
+  plan: PlanState,
+  members: z.array(
+    z.object({
+      nodeId: NodeId,
+      name: z.string(),
+      role: Role,
+      osName: z.string(),
+      self: z.boolean(),
+      /** Null: it is this machine. */
+      lastContactMs: z.nullable(UnixMs),
+      services: z.array(PlannedService),
+    }),
+  ),
+  cloud: z.object({
+    url: z.nullable(z.string()),
+    state: z.enum(['none', 'connecting', 'connected', 'away', 'refused']),
+    lastContactMs: z.nullable(UnixMs),
+    reason: z.string(),
+  }),
+  cameras: z.array(CameraStatus),
+  captures: z.array(CaptureStatus),
+  index: z.nullable(IndexStatus),
+  derive: z.nullable(DeriveStatus),
+  store: z.object({ root: z.string(), diskFreeBytes: z.number(), diskTotalBytes: z.number(), reserveBytes: z.number() }),
+  owner: z.object({ passwordSet: z.boolean(), consoleBind: z.enum(['loopback', 'lan']), consoleUrls: z.array(z.string()) }),
+})
+export type LocalState = z.infer<typeof LocalState>
+
+/** GET /local/ops?after=<position>&limit=<n>&waitMs=<ms>: the node's merged op feed in arrival order. */
+export const OpFeedEntry = z.object({ position: z.number().check(z.int(), z.positive()), nodeId: NodeId, op: Op })
+export type OpFeedEntry = z.infer<typeof OpFeedEntry>
+export const OpFeed = z.object({
+  /** Changes when the feed was rebuilt: start again from 0. */
+  feedId: z.string(),
+  entries: z.array(OpFeedEntry).check(z.maxLength(2000)),
+  /** Position of the last entry given; ask with it next. */
+  position: z.number().check(z.int(), z.nonnegative()),
+})
+export type OpFeed = z.infer<typeof OpFeed>
+
+/** POST /local/ops: signed, fsynced, then answered. */
+export const AppendOpsRequest = z.object({
+  ops: z.array(z.object({ id: z.optional(OpId), body: OpBody })).check(z.minLength(1), z.maxLength(1000)),
+})
+export type AppendOpsRequest = z.infer<typeof AppendOpsRequest>
+export const AppendOpsResponse = z.object({
+  ops: z.array(z.object({ id: OpId, hlc: Hlc, position: z.number() })),
+  /** `here`: on this node's log alone; `saved`: fsynced on a second log-carrying node too. */
+  durability: z.enum(['here', 'saved']),
+})
+export type AppendOpsResponse = z.infer<typeof AppendOpsResponse>
+
+/** GET /local/folders?path=: one level, folders only. No path: where to begin, Pictures and Videos first. */
+export const FolderListing = z.object({
+  path: z.nullable(z.string()),
+  parent: z.nullable(z.string()),
+  folders: z
+    .array(z.object({ name: z.string(), path: z.string(), readable: z.boolean(), suggested: z.boolean() }))
+    .check(z.maxLength(1000)),
+  truncated: z.boolean(),
+})
+export type FolderListing = z.infer<typeof FolderListing>
+
+/** POST /local/services/<name>/command: to a running service; its answer comes back. */
+export const ServiceCommand = z.object({ command: z.string().check(z.maxLength(64)), params: z.record(z.string(), JsonValue) })
+export type ServiceCommand = z.infer<typeof ServiceCommand>
+
+/** POST /local/sessions → the cookie's value, once; the agent keeps only its hash. */
+export const NewSessionRequest = z.object({
+  kind: z.enum(['password', 'handoff']),
+  displayName: z.string(),
+  handoffToken: z.optional(z.string()),
+})
+export type NewSessionRequest = z.infer<typeof NewSessionRequest>
+export const NewSessionResponse = z.object({ cookieValue: z.string(), expiresAtMs: UnixMs })
+export type NewSessionResponse = z.infer<typeof NewSessionResponse>
+
+/** GET / PUT /local/owner: the console verifies and makes argon2id hashes, the agent keeps the file (0600). */
+export const OwnerCredential = z.object({ passwordHash: z.nullable(z.string().check(z.maxLength(512))) })
+export type OwnerCredential = z.infer<typeof OwnerCredential>
+
+/* Between the agent and a child service: Node's IPC channel. The child ends itself when the channel closes. */
+
+export const ServiceConfig = z.object({
+  service: ServiceName,
+  mode: z.string(),
+  params: z.record(z.string(), JsonValue),
+  nodeId: NodeId,
+  nodeName: z.string(),
+  stateDir: z.string(),
+  /** Root of the content-addressed store. */
+  casRoot: z.string(),
+  indexPaths: z.array(z.string()),
+  /** The plan's cameras with what the facts say of each. */
+  cameras: z.array(CameraFacts),
+  localUrl: z.string(),
+  localToken: z.string(),
+  ffmpegPath: z.nullable(z.string()),
+  ffprobePath: z.nullable(z.string()),
+  maxParallel: z.number(),
+  /** Base URLs of sibling services on loopback, by name, when they are up. */
+  peers: z.record(z.string(), z.string()),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']),
+})
+export type ServiceConfig = z.infer<typeof ServiceConfig>
+
+/** Parent → child. `peers` again whenever one comes or goes. */
+export const ToService = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('start'), config: ServiceConfig }),
+  z.object({ type: z.literal('peers'), peers: z.record(z.string(), z.string()) }),
+  z.object({ type: z.literal('command'), id: z.number(), command: z.string(), params: z.record(z.string(), JsonValue) }),
+  z.object({ type: z.literal('stop') }),
+])
+export type ToService = z.infer<typeof ToService>
+
+/** Child → parent. `status` replaces the one before; at most four a second. */
+export const FromService = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ready'), url: z.nullable(z.string()) }),
+  z.object({ type: z.literal('waiting'), reason: z.string().check(z.maxLength(500)) }),
+  z.object({ type: z.literal('running'), reason: z.string().check(z.maxLength(500)) }),
+  z.object({ type: z.literal('status'), status: JsonValue }),
+  z.object({
+    type: z.literal('result'),
+    id: z.number(),
+    ok: z.boolean(),
+    value: JsonValue,
+  }),
+])
+export type FromService = z.infer<typeof FromService>
+
+/** Status of each service that has one, as its `status` message carries it. */
+export const CameraProxyStatus = z.object({ cameras: z.array(CameraStatus) })
+export const CaptureDaemonStatus = z.object({ captures: z.array(CaptureStatus) })
+export const IndexerStatus = IndexStatus
+export const DeriverStatus = DeriveStatus

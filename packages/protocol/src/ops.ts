@@ -1,0 +1,177 @@
+import * as z from 'zod/mini'
+import { Bytes, CameraId, NodeId, PublicKey, Sha256Hex, Signature, UnixMs } from './ids.ts'
+import { JsonValue } from './plan.ts'
+
+/**
+ * Hybrid logical clock in ring time: `<13 digits unix ms>-<6 digits counter>-<node id>`.
+ * Compares as text: time, then counter, then node.
+ */
+export const Hlc = z.string().check(z.regex(/^\d{13}-\d{6}-[a-z0-9][a-z0-9-]{0,62}$/, 'not a hybrid logical clock stamp'))
+export type Hlc = z.infer<typeof Hlc>
+
+export const OpId = z.string().check(z.regex(/^[0-9a-f]{32}$/, 'an op id is 32 hex digits'))
+export type OpId = z.infer<typeof OpId>
+
+/** An asset is named by the SHA-256 of its primary blob: the same picture twice is one asset with two locations. */
+export const AssetId = Sha256Hex
+
+/** A path below its root. `encoding: 'base64'` for names that are not valid UTF-8. */
+export const RelativePath = z.object({ encoding: z.enum(['utf8', 'base64']), value: z.string().check(z.maxLength(8192)) })
+export type RelativePath = z.infer<typeof RelativePath>
+
+export const AssetKind = z.enum(['photo', 'video', 'audio', 'other'])
+export type AssetKind = z.infer<typeof AssetKind>
+
+/** What ffprobe and exiftool told, in standard units; null where they did not. */
+export const MediaInfo = z.object({
+  mimeType: z.string(),
+  /** As shown, orientation applied, pixels. */
+  width: z.nullable(z.number()),
+  height: z.nullable(z.number()),
+  durationMs: z.nullable(z.number()),
+  fps: z.nullable(z.number()),
+  container: z.nullable(z.string()),
+  videoCodec: z.nullable(z.string()),
+  audioCodec: z.nullable(z.string()),
+  bitRate: z.nullable(z.number()),
+  /** EXIF orientation 1–8. */
+  orientation: z.nullable(z.number()),
+  /** When the picture was taken. `takenAtZone` is the offset "+02:00", or null when the file does not tell and local time is meant. */
+  takenAtMs: z.nullable(z.number()),
+  takenAtZone: z.nullable(z.string()),
+  cameraMake: z.nullable(z.string()),
+  cameraModel: z.nullable(z.string()),
+  lens: z.nullable(z.string()),
+  timecode: z.nullable(z.string()),
+  latitude: z.nullable(z.number()),
+  longitude: z.nullable(z.number()),
+})
+export type MediaInfo = z.infer<typeof MediaInfo>
+
+const assetIngested = z.object({
+  kind: z.literal('asset.ingested'),
+  assetId: AssetId,
+  sizeBytes: Bytes,
+  assetKind: AssetKind,
+  /** File name without its folder, or a recording's name: what a person sees first. */
+  title: z.string().check(z.maxLength(1024)),
+  origin: z.enum(['indexed', 'recorded', 'uploaded']),
+  media: MediaInfo,
+  /** For a recording: camera and time span. */
+  capture: z.nullable(z.object({ captureId: z.string(), cameraId: CameraId, startedAtMs: UnixMs, endedAtMs: UnixMs })),
+})
+/** An original was seen at a place (an in-place file counts as zero stored copies). Keyed by (nodeId, root, path). */
+const locationSeen = z.object({
+  kind: z.literal('location.seen'),
+  assetId: AssetId,
+  nodeId: NodeId,
+  root: z.string().check(z.maxLength(1024)),
+  path: RelativePath,
+  sizeBytes: Bytes,
+  modifiedAtMs: z.number(),
+})
+const locationGone = z.object({
+  kind: z.literal('location.gone'),
+  nodeId: NodeId,
+  root: z.string().check(z.maxLength(1024)),
+  path: RelativePath,
+})
+/** A blob that is stored whole in this node's store. */
+const blobStored = z.object({ kind: z.literal('blob.stored'), sha256: Sha256Hex, sizeBytes: Bytes, nodeId: NodeId })
+const derivativeMade = z.object({
+  kind: z.literal('derivative.made'),
+  sourceSha256: Sha256Hex,
+  /** thumb-320, thumb-1280, poster-1280 … */
+  recipe: z.string().check(z.maxLength(64)),
+  recipeHash: Sha256Hex,
+  sha256: Sha256Hex,
+  sizeBytes: Bytes,
+  mimeType: z.string(),
+  width: z.nullable(z.number()),
+  height: z.nullable(z.number()),
+})
+/** Deriving failed for good (broken file): kept so that it is not tried for ever; a new recipe hash tries again. */
+const derivativeFailed = z.object({
+  kind: z.literal('derivative.failed'),
+  sourceSha256: Sha256Hex,
+  recipe: z.string().check(z.maxLength(64)),
+  recipeHash: Sha256Hex,
+  reason: z.string().check(z.maxLength(500)),
+})
+/** A person's edit of one field. `replaces` names the op whose value the person saw; null for a first edit. */
+const fieldSet = <K extends string, F extends z.ZodMiniType>(kind: K, subject: z.ZodMiniType<string>, field: F) =>
+  z.object({ kind: z.literal(kind), subject, field, value: JsonValue, replaces: z.nullable(OpId) })
+const assetSet = fieldSet('asset.set', AssetId, z.enum(['title', 'note', 'rating', 'trashed']))
+const nodeSet = fieldSet(
+  'node.set',
+  NodeId,
+  z.enum(['name', 'labels', 'indexPaths', 'excludeServices', 'excludeLeader', 'quotas', 'quietHours']),
+)
+const cameraSet = fieldSet('camera.set', CameraId, z.enum(['name']))
+const cameraSeen = z.object({
+  kind: z.literal('camera.seen'),
+  cameraId: CameraId,
+  nodeId: NodeId,
+  name: z.string(),
+  cameraKind: z.string(),
+})
+const captureStarted = z.object({ kind: z.literal('capture.started'), captureId: z.string(), cameraId: CameraId, startedAtMs: UnixMs })
+const captureStopped = z.object({
+  kind: z.literal('capture.stopped'),
+  captureId: z.string(),
+  cameraId: CameraId,
+  endedAtMs: UnixMs,
+  reason: z.enum(['person', 'disk-full', 'camera-gone', 'crash', 'shutdown']),
+})
+const captureGap = z.object({
+  kind: z.literal('capture.gap'),
+  captureId: z.string(),
+  cameraId: CameraId,
+  fromMs: UnixMs,
+  toMs: UnixMs,
+})
+
+/** One change of shared state. Who may sign each kind: packages/oplog. */
+export const OpBody = z.discriminatedUnion('kind', [
+  assetIngested,
+  locationSeen,
+  locationGone,
+  blobStored,
+  derivativeMade,
+  derivativeFailed,
+  assetSet,
+  nodeSet,
+  cameraSet,
+  cameraSeen,
+  captureStarted,
+  captureStopped,
+  captureGap,
+])
+export type OpBody = z.infer<typeof OpBody>
+export type OpKind = OpBody['kind']
+export type OpOf<K extends OpKind> = Extract<OpBody, { kind: K }>
+
+export const Op = z.object({ id: OpId, hlc: Hlc, body: OpBody })
+export type Op = z.infer<typeof Op>
+
+/** Ops of one log, in one signed step. `previous` is the hash of the batch before (zeros at sequence 1). */
+export const BatchHeader = z.object({
+  version: z.literal(1),
+  nodeId: NodeId,
+  /** Random per life of the log: 32 hex digits. */
+  epoch: z.string().check(z.regex(/^[0-9a-f]{32}$/)),
+  sequence: z.number().check(z.int(), z.positive()),
+  previous: Sha256Hex,
+  opCount: z.number().check(z.int(), z.positive(), z.maximum(1024)),
+  /** Root of the binary Merkle tree over SHA-256(0x00 ‖ canonical op); inner nodes SHA-256(0x01 ‖ left ‖ right) (RFC 6962). */
+  merkleRoot: Sha256Hex,
+})
+export type BatchHeader = z.infer<typeof BatchHeader>
+export const SignedBatch = z.object({
+  header: BatchHeader,
+  signer: PublicKey,
+  /** Over the header (`thatdam-op-batch-v1`). */
+  signature: Signature,
+  ops: z.array(Op).check(z.maxLength(1024)),
+})
+export type SignedBatch = z.infer<typeof SignedBatch>
