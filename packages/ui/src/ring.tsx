@@ -1,0 +1,128 @@
+import { cx } from './cx.tsx'
+
+export interface RingNode {
+  id: string
+  name: string
+  leader: boolean
+  /** Not heard from: drawn hollow. */
+  away: boolean
+  /** Under the name: "Pi 5, 3 s ago". */
+  detail?: string
+}
+export interface RingFlow {
+  from: string
+  to: string
+}
+export interface RingProps {
+  nodes: readonly RingNode[]
+  /** Live media between nodes, as thin moving lines. */
+  flows?: readonly RingFlow[]
+  selectedId?: string
+  onSelect?: (id: string) => void
+  className?: string
+}
+
+const SIZE = 320
+const RADIUS = 104
+
+/** Where a node lies: by name around the circle from the top, so that the same ring always looks the same. */
+export function ringPositions(nodes: readonly RingNode[]): Map<string, { x: number; y: number }> {
+  const sorted = nodes.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id < b.id ? -1 : 1))
+  return new Map(
+    sorted.map((node, index) => {
+      const angle = (index / sorted.length) * 2 * Math.PI - Math.PI / 2
+      const round = (n: number) => Math.round(n * 100) / 100
+      return [node.id, { x: round(SIZE / 2 + RADIUS * Math.cos(angle)), y: round(SIZE / 2 + RADIUS * Math.sin(angle)) }]
+    }),
+  )
+}
+
+function sentence(nodes: readonly RingNode[]): string {
+  const leader = nodes.find((node) => node.leader)
+  const away = nodes.filter((node) => node.away).length
+  return `${nodes.length} ${nodes.length === 1 ? 'machine' : 'machines'}${leader ? `, led by ${leader.name}` : ''}${away > 0 ? `, ${away} away` : ''}`
+}
+
+export function Ring({ nodes, flows = [], selectedId, onSelect, className }: RingProps) {
+  const positions = ringPositions(nodes)
+  return (
+    <svg viewBox={`0 0 ${SIZE} ${SIZE}`} role="img" aria-label={sentence(nodes)} className={cx('block', className)}>
+      <circle cx={SIZE / 2} cy={SIZE / 2} r={RADIUS} fill="none" stroke="var(--c-line-strong)" strokeWidth={1} />
+      {flows.map((flow) => {
+        const from = positions.get(flow.from)
+        const to = positions.get(flow.to)
+        if (from === undefined || to === undefined) return null
+        return (
+          <path
+            key={`${flow.from}>${flow.to}`}
+            d={`M${from.x} ${from.y} Q${SIZE / 2} ${SIZE / 2} ${to.x} ${to.y}`}
+            fill="none"
+            stroke="var(--c-accent)"
+            strokeWidth={1.25}
+            strokeDasharray="3 3"
+            className="animate-flow"
+          />
+        )
+      })}
+      {nodes.map((node) => (
+        <RingDot
+          key={node.id}
+          node={node}
+          at={positions.get(node.id) ?? { x: SIZE / 2, y: SIZE / 2 }}
+          selected={node.id === selectedId}
+          {...(onSelect === undefined ? {} : { onSelect })}
+        />
+      ))}
+    </svg>
+  )
+}
+
+function RingDot(props: { node: RingNode; at: { x: number; y: number }; selected: boolean; onSelect?: (id: string) => void }) {
+  const { node, at, selected, onSelect } = props
+  const below = at.y >= SIZE / 2 - 1
+  const colour = node.leader ? 'var(--c-accent)' : 'var(--c-ink-soft)'
+  return (
+    <g
+      {...(onSelect === undefined ? {} : { onClick: () => onSelect(node.id), className: 'cursor-pointer' })}
+      data-node={node.id}
+      data-away={node.away || undefined}
+    >
+      <circle cx={at.x} cy={at.y} r={22} fill="transparent" />
+      {selected ? <circle cx={at.x} cy={at.y} r={14} fill="none" stroke="var(--c-ink-faint)" strokeWidth={1} /> : null}
+      <circle cx={at.x} cy={at.y} r={8} fill={node.away ? 'var(--c-ground)' : colour} stroke={colour} strokeWidth={1.75} />
+      {node.leader ? <circle cx={at.x} cy={at.y} r={11.5} fill="none" stroke={colour} strokeWidth={1.25} /> : null}
+      <text x={at.x} y={at.y + (below ? 30 : node.detail === undefined ? -20 : -32)} textAnchor="middle" fontSize={12} fill="var(--c-ink)">
+        {node.name}
+      </text>
+      {node.detail === undefined ? null : (
+        <text x={at.x} y={at.y + (below ? 44 : -18)} textAnchor="middle" fontSize={10.5} fill="var(--c-ink-faint)">
+          {node.detail}
+        </text>
+      )}
+    </g>
+  )
+}
+
+/** The product's mark: the ring of five with its leader at the top, one of them away. */
+export function RingMark({ className }: { className?: string }) {
+  const dots = [0, 1, 2, 3, 4].map((index) => {
+    const angle = (index / 5) * 2 * Math.PI - Math.PI / 2
+    return { index, x: Math.round((12 + 8 * Math.cos(angle)) * 100) / 100, y: Math.round((12 + 8 * Math.sin(angle)) * 100) / 100 }
+  })
+  return (
+    <svg viewBox="0 0 24 24" aria-hidden className={cx('block size-6 overflow-visible', className)}>
+      <circle cx={12} cy={12} r={8} fill="none" stroke="currentColor" strokeOpacity={0.45} strokeWidth={1.25} />
+      {dots.map((dot) => (
+        <circle
+          key={dot.index}
+          cx={dot.x}
+          cy={dot.y}
+          r={dot.index === 0 ? 3.2 : 2.2}
+          fill={dot.index === 0 ? 'var(--c-accent)' : dot.index === 3 ? 'var(--c-ground)' : 'currentColor'}
+          stroke={dot.index === 3 ? 'currentColor' : 'none'}
+          strokeWidth={1.1}
+        />
+      ))}
+    </svg>
+  )
+}
