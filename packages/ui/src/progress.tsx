@@ -10,15 +10,10 @@ export interface ProgressProps {
 export function Progress({ value, label, className }: ProgressProps) {
   const percent = value === null ? null : Math.round(Math.min(1, Math.max(0, value)) * 1000) / 10
   return (
-    <div
-      role="progressbar"
-      aria-label={label}
-      aria-valuemin={0}
-      aria-valuemax={100}
-      {...(percent === null ? {} : { 'aria-valuenow': percent })}
-      className={cx('h-1 overflow-hidden rounded-full bg-hover', className)}
-    >
+    <div className={cx('relative h-1 overflow-hidden rounded-full bg-hover', className)}>
+      <progress aria-label={label} max={100} {...(percent === null ? {} : { value: percent })} className="sr-only" />
       <div
+        aria-hidden
         className={cx(
           'h-full rounded-full bg-accent transition-[width] duration-150',
           percent === null && 'w-full animate-breathe opacity-40',

@@ -25,13 +25,15 @@ export interface RingProps {
 const SIZE = 320
 const RADIUS = 104
 
+/** SVG numbers of equal text on server and client. */
+const round = (n: number) => Math.round(n * 100) / 100
+
 /** Where a node lies: by name around the circle from the top, so that the same ring always looks the same. */
 export function ringPositions(nodes: readonly RingNode[]): Map<string, { x: number; y: number }> {
   const sorted = nodes.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id < b.id ? -1 : 1))
   return new Map(
     sorted.map((node, index) => {
       const angle = (index / sorted.length) * 2 * Math.PI - Math.PI / 2
-      const round = (n: number) => Math.round(n * 100) / 100
       return [node.id, { x: round(SIZE / 2 + RADIUS * Math.cos(angle)), y: round(SIZE / 2 + RADIUS * Math.sin(angle)) }]
     }),
   )
@@ -107,7 +109,7 @@ function RingDot(props: { node: RingNode; at: { x: number; y: number }; selected
 export function RingMark({ className }: { className?: string }) {
   const dots = [0, 1, 2, 3, 4].map((index) => {
     const angle = (index / 5) * 2 * Math.PI - Math.PI / 2
-    return { index, x: Math.round((12 + 8 * Math.cos(angle)) * 100) / 100, y: Math.round((12 + 8 * Math.sin(angle)) * 100) / 100 }
+    return { index, x: round(12 + 8 * Math.cos(angle)), y: round(12 + 8 * Math.sin(angle)) }
   })
   return (
     <svg viewBox="0 0 24 24" aria-hidden className={cx('block size-6 overflow-visible', className)}>
