@@ -14,10 +14,12 @@ const root = path.resolve(import.meta.dirname, '../../..')
 const migrationsDir = path.join(root, 'prisma/migrations')
 const schemaDir = path.join(root, 'prisma/schema')
 
+const SET_WASM = '__wbg_set_wasm'
+
 /** What the WebAssembly module exports beside its wasm-bindgen glue. */
 interface EngineModule {
   SchemaEngine: typeof SchemaEngine
-  __wbg_set_wasm(exports: WebAssembly.Exports): void
+  [SET_WASM](exports: WebAssembly.Exports): void
 }
 
 async function loadEngine(): Promise<EngineModule['SchemaEngine']> {
@@ -25,7 +27,7 @@ async function loadEngine(): Promise<EngineModule['SchemaEngine']> {
   const glue = (await import(glueName)) as EngineModule & WebAssembly.ModuleImports
   const wasmPath = path.join(path.dirname(createRequire(import.meta.url).resolve('@prisma/schema-engine-wasm')), 'schema_engine_bg.wasm')
   const { instance } = await WebAssembly.instantiate(await readFile(wasmPath), { './schema_engine_bg.js': glue })
-  glue.__wbg_set_wasm(instance.exports)
+  glue[SET_WASM](instance.exports)
   const start = instance.exports['__wbindgen_start']
   if (typeof start === 'function') start()
   // The engine's panic hook looks for this by name.
@@ -33,20 +35,22 @@ async function loadEngine(): Promise<EngineModule['SchemaEngine']> {
   return glue.SchemaEngine
 }
 
-/** Throw-away databases. The adapter does not await scripts, so ours runs them itself. */
+/** The adapter does not await scripts, so ours runs them itself. */
+async function connect(database: PGlite) {
+  const adapter = await new PrismaPGlite(database).connect()
+  adapter.executeScript = async (sql: string) => void (await database.exec(sql))
+  return adapter
+}
+
+/** Throw-away databases. */
 async function memoryFactory(): Promise<SqlMigrationAwareDriverAdapterFactory> {
   const db = await PGlite.create()
-  const connect = async (database: PGlite) => {
-    const adapter = await new PrismaPGlite(database).connect()
-    adapter.executeScript = async (sql: string) => void (await database.exec(sql))
-    return adapter
-  }
   return {
     provider: 'postgres',
     adapterName: 'pglite',
     connect: () => connect(db),
     connectToShadowDb: async () => connect(await PGlite.create()),
-  } as SqlMigrationAwareDriverAdapterFactory
+  }
 }
 
 async function readMigrations() {

