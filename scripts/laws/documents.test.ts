@@ -1,0 +1,46 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { expect, test } from 'vitest'
+import { ERRORS } from '@thatdam/protocol/errors'
+
+const documents = globSync(['*.md', 'docs/**/*.md', 'bench/**/*.md', 'infra/**/*.md'])
+
+test('links of the documentation resolve', () => {
+  const bad: string[] = []
+  for (const file of documents)
+    for (const [, target = ''] of readFileSync(file, 'utf8').matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)/g))
+      if (!existsSync(path.join(path.dirname(file), target))) bad.push(`${file}: ${target}`)
+  expect(documents.length).toBeGreaterThan(2)
+  expect(bad).toEqual([])
+})
+
+test('files that the documentation names in backticks exist', () => {
+  const bad: string[] = []
+  for (const file of documents)
+    for (const [, named = ''] of readFileSync(file, 'utf8').matchAll(/`((?:apps|packages|scripts|infra|bench|e2e|prisma)\/[\w./-]+)`/g))
+      if (!existsSync(named.replace(/\/$/, ''))) bad.push(`${file}: ${named}`)
+  expect(bad).toEqual([])
+})
+
+test('every variable that the README names is read by an env.ts or a root script, and the other way round', () => {
+  const readme = readFileSync('README.md', 'utf8')
+  const documented = new Set([...readme.matchAll(/^\| `([A-Z][A-Z0-9_]+)` \|/gm)].map(([, name]) => name ?? ''))
+  const readers = globSync(['apps/*/src/**/env.ts', 'scripts/**/*.mjs']).map((file) => readFileSync(file, 'utf8'))
+  const missing = [...documented].filter((name) => !readers.some((text) => text.includes(name)))
+  const known = new Set(
+    globSync('apps/*/src/**/env.ts').flatMap((file) =>
+      [...readFileSync(file, 'utf8').matchAll(/^\s{2,4}([A-Z][A-Z0-9_]{3,}):/gm)].map(([, name]) => name ?? ''),
+    ),
+  )
+  const undocumented = [...known].filter((name) => !documented.has(name))
+  expect(known.size).toBeGreaterThan(5)
+  expect({ missing, undocumented }).toEqual({ missing: [], undocumented: [] })
+})
+
+test('every error code has an HTTP status that exists and says when it is thrown', () => {
+  for (const [code, { status, when }] of Object.entries(ERRORS)) {
+    expect(status, code).toBeGreaterThanOrEqual(400)
+    expect(status, code).toBeLessThan(600)
+    expect(when.length, code).toBeGreaterThan(10)
+  }
+})
