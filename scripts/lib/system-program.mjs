@@ -98,7 +98,7 @@ export async function ensureProgram({ title, names, packages, without, yes, say 
   }
   say(`installing ${title}: ${how.shown}`)
   for (const [command, ...args] of how.steps) {
-    const result = await run(String(command), args, { quiet: true, timeoutMs: 600_000 })
+    const result = await run(command, args, { quiet: true, timeoutMs: 600_000 })
     if (result.code !== 0) {
       say(`that failed: ${result.output.trim().split('\n').at(-1) ?? 'no reason told'}. By hand:  ${how.shown}`)
       say(without)
