@@ -1,0 +1,59 @@
+import { canonicalJson, type Json } from '@thatdam/protocol/canonical'
+
+/**
+ * One edit of one field, as an op of kind `asset.set`, `node.set` or `camera.set` carries it. `replaces` is the id of the op whose value
+ * the person saw; null for a first edit.
+ */
+export type FieldEdit = { readonly id: string; readonly hlc: string; readonly value: Json; readonly replaces: string | null }
+
+/** All edits of one field that are known, by id. The order in which they arrived makes no difference. */
+export type Register = ReadonlyMap<string, FieldEdit>
+export const EMPTY_REGISTER: Register = new Map()
+
+export type FieldState = {
+  /** The edit that counts; null for an empty register. */
+  winner: FieldEdit | null
+  /** Edits that nobody has overwritten and that the winner does not descend from: both values are shown. Newest first. */
+  conflicts: FieldEdit[]
+}
+
+function later(a: FieldEdit, b: FieldEdit): boolean {
+  return a.hlc === b.hlc ? a.id > b.id : a.hlc > b.hlc
+}
+
+/** Of two edits with one id, the one that counts: the earlier stamp, then (only a forger makes such) the smaller text. */
+function keptOf(a: FieldEdit, b: FieldEdit): FieldEdit {
+  if (a.hlc !== b.hlc) return a.hlc < b.hlc ? a : b
+  return canonicalJson(a) <= canonicalJson(b) ? a : b
+}
+
+/**
+ * Takes edits in. Arriving twice or in another order changes nothing; an op that its author issued again under the same id (its first
+ * stamp lay in the future) counts with the earlier stamp. Commutative, associative, idempotent.
+ */
+export function addEdits(register: Register, edits: Iterable<FieldEdit>): Register {
+  const next = new Map(register)
+  for (const edit of edits) {
+    const known = next.get(edit.id)
+    next.set(edit.id, known === undefined ? edit : keptOf(known, edit))
+  }
+  return next
+}
+
+/** Last writer by hybrid logical clock, and the losers that the winner does not descend from (DESIGN §7). */
+export function readRegister(register: Register): FieldState {
+  let winner: FieldEdit | null = null
+  const overwritten = new Set<string>()
+  for (const edit of register.values()) {
+    if (winner === null || later(edit, winner)) winner = edit
+    if (edit.replaces !== null && edit.replaces !== edit.id) overwritten.add(edit.replaces)
+  }
+  if (winner === null) return { winner: null, conflicts: [] }
+  const descent = new Set<string>()
+  for (let at: FieldEdit | undefined = winner; at !== undefined && !descent.has(at.id);) {
+    descent.add(at.id)
+    at = at.replaces === null ? undefined : register.get(at.replaces)
+  }
+  const conflicts = [...register.values()].filter((edit) => !descent.has(edit.id) && !overwritten.has(edit.id))
+  return { winner, conflicts: conflicts.toSorted((a, b) => (later(a, b) ? -1 : 1)) }
+}
