@@ -11,6 +11,16 @@ CREATE TABLE "users" (
 );
 
 -- CreateTable
+CREATE TABLE "user_sessions" (
+    "id" UUID NOT NULL,
+    "userId" UUID NOT NULL,
+    "createdAt" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "expiresAt" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "user_sessions_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "organisations" (
     "id" UUID NOT NULL,
     "name" TEXT NOT NULL,
@@ -73,6 +83,7 @@ CREATE TABLE "cloud_nodes" (
     "settingsConfirmed" INTEGER NOT NULL DEFAULT 0,
     "sequence" INTEGER NOT NULL DEFAULT 0,
     "renewNonce" TEXT,
+    "renewSentAt" TIMESTAMPTZ(3),
     "lockedAt" TIMESTAMPTZ(3),
     "revokedAt" TIMESTAMPTZ(3),
     "lastContactAt" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
@@ -101,7 +112,7 @@ CREATE TABLE "audit_events" (
     "actor" TEXT NOT NULL,
     "action" TEXT NOT NULL,
     "subject" TEXT NOT NULL,
-    "detail" JSONB NOT NULL,
+    "detail" TEXT NOT NULL,
     "address" TEXT,
 
     CONSTRAINT "audit_events_pkey" PRIMARY KEY ("id")
@@ -109,6 +120,9 @@ CREATE TABLE "audit_events" (
 
 -- CreateIndex
 CREATE UNIQUE INDEX "users_email_key" ON "users"("email");
+
+-- CreateIndex
+CREATE INDEX "user_sessions_userId_idx" ON "user_sessions"("userId");
 
 -- CreateIndex
 CREATE INDEX "memberships_userId_idx" ON "memberships"("userId");
@@ -151,3 +165,6 @@ ALTER TABLE "cloud_nodes" ADD CONSTRAINT "cloud_nodes_organisationId_fkey" FOREI
 
 -- AddForeignKey
 ALTER TABLE "node_commands" ADD CONSTRAINT "node_commands_nodeRowId_fkey" FOREIGN KEY ("nodeRowId") REFERENCES "cloud_nodes"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "user_sessions" ADD CONSTRAINT "user_sessions_userId_fkey" FOREIGN KEY ("userId") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
