@@ -18,8 +18,8 @@ CREATE TABLE "catalog_assets" (
     "captureStartedMs" BIGINT,
     "captureEndedMs" BIGINT,
     "sortMs" BIGINT NOT NULL,
-    "words" TEXT[],
-    "search" tsvector DEFAULT array_to_tsvector(words),
+    "words" TEXT[] NOT NULL DEFAULT '{}',
+    "search" tsvector GENERATED ALWAYS AS (array_to_tsvector("words")) STORED,
 
     CONSTRAINT "catalog_assets_pkey" PRIMARY KEY ("id")
 );

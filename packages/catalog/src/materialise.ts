@@ -1,0 +1,93 @@
+import type { Json } from '@thatdam/protocol/canonical'
+import type { MediaInfo } from '@thatdam/protocol/ops'
+import type { PoolClient } from 'pg'
+import { searchWords } from './words.ts'
+
+/** Places of one asset whose names are searched; an asset in more places is found by these. */
+const PLACES_MAX = 16
+
+interface Source {
+  id: string
+  ingestedTitle: string
+  ingestedHlc: string
+  media: MediaInfo
+  cameraModel: string | null
+  captureStartedMs: string | null
+  cameraName: string | null
+  fields: Record<string, { value: Json; hlc: string }> | null
+  paths: string[] | null
+  oldestMs: number | null
+}
+
+interface Shown {
+  id: string
+  title: string
+  note: string
+  rating: number
+  trashed: boolean
+  trashedAtMs: number | null
+  sortMs: number
+  words: string[]
+}
+
+/** Makes anew what is derived of these assets: the person's fields, the place in time and the words it is found by. */
+export async function materialise(db: PoolClient, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  const { rows } = await db.query<Source>(SOURCES, [ids, PLACES_MAX])
+  if (rows.length === 0) return
+  await db.query(UPDATE, [JSON.stringify(rows.map(shown))])
+}
+
+/** Milliseconds of a hybrid logical clock stamp. */
+export const hlcMs = (hlc: string): number => Number(hlc.slice(0, 13))
+
+function shown(source: Source): Shown {
+  const { title, note, rating, trashed } = source.fields ?? {}
+  const media = source.media
+  const isTrashed = trashed?.value === true
+  const shownTitle = typeof title?.value === 'string' && title.value.trim() !== '' ? title.value.slice(0, 1024) : source.ingestedTitle
+  const shownNote = typeof note?.value === 'string' ? note.value.slice(0, 16_384) : ''
+  const stars = typeof rating?.value === 'number' && Number.isInteger(rating.value) ? Math.min(5, Math.max(0, rating.value)) : 0
+  const time = media.takenAtMs ?? (source.captureStartedMs === null ? source.oldestMs : Number(source.captureStartedMs))
+  return {
+    id: source.id,
+    title: shownTitle,
+    note: shownNote,
+    rating: stars,
+    trashed: isTrashed,
+    trashedAtMs: isTrashed && trashed ? hlcMs(trashed.hlc) : null,
+    sortMs: Math.round(time ?? hlcMs(source.ingestedHlc)),
+    words: searchWords([
+      shownTitle,
+      source.ingestedTitle,
+      source.cameraModel,
+      source.cameraName,
+      media.lens,
+      media.container,
+      media.videoCodec,
+      media.audioCodec,
+      shownNote,
+      ...(source.paths ?? []),
+    ]),
+  }
+}
+
+const SOURCES = `
+SELECT a.id, a."ingestedTitle", a."ingestedHlc", a.media, a."cameraModel", a."captureStartedMs", c."seenName" AS "cameraName", f.fields, l.paths, l."oldestMs"
+FROM catalog_assets a
+LEFT JOIN catalog_cameras c ON c.id = a."captureCameraId"
+LEFT JOIN LATERAL (
+  SELECT jsonb_object_agg(field, jsonb_build_object('value', value, 'hlc', hlc)) AS fields
+  FROM catalog_fields WHERE noun = 'asset' AND subject = a.id
+) f ON true
+LEFT JOIN LATERAL (
+  SELECT (array_agg(path ORDER BY key) FILTER (WHERE "pathEncoding" = 'utf8'))[1:$2] AS paths, min("modifiedAtMs") AS "oldestMs"
+  FROM catalog_locations WHERE "assetId" = a.id AND NOT gone
+) l ON true
+WHERE a.id = ANY($1)`
+
+const UPDATE = `
+UPDATE catalog_assets a SET title = r.title, note = r.note, rating = r.rating, trashed = r.trashed, "trashedAtMs" = r."trashedAtMs",
+  "sortMs" = r."sortMs", words = ARRAY(SELECT jsonb_array_elements_text(r.words))
+FROM jsonb_to_recordset($1::jsonb) AS r(id text, title text, note text, rating int, trashed boolean, "trashedAtMs" bigint, "sortMs" bigint, words jsonb)
+WHERE a.id = r.id`
