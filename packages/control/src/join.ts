@@ -1,9 +1,8 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { JoinHelloRequest, JoinHelloResponse, JoinRequest, JoinResponse, JoinTranscript } from '@thatdam/protocol/join'
 import type { GenesisRecord } from '@thatdam/protocol/roster'
-import { exactBytes, fingerprint, type Signer, verifySignature } from './keys.ts'
+import { exactBytes, fingerprint, hmacSha256, randomBytes, type Signer, timingSafeEqual, verifySignature } from './keys.ts'
 import { recordHash, verifyGenesis } from './roster.ts'
 import type { Organisation, RedeemRefusal, StoredToken } from './store.ts'
 import type { JoinToken } from './token.ts'
@@ -99,7 +98,7 @@ export function verifyJoinResponse(answer: JoinResponse, request: JoinRequest): 
 export type JoinServer = { instance: Signer; nonceSecret: Uint8Array }
 
 function nonceMac(server: JoinServer, stamp: Buffer): Buffer {
-  return createHmac('sha256', server.nonceSecret).update(stamp).digest().subarray(0, 16)
+  return hmacSha256(server.nonceSecret, stamp).subarray(0, 16)
 }
 
 export function makeHello(server: JoinServer, request: JoinHelloRequest, nowMs: number): JoinHelloResponse {

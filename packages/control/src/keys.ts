@@ -1,14 +1,29 @@
 import {
   createHash,
+  createHmac,
   createPrivateKey,
   createPublicKey,
   type KeyObject,
   randomBytes,
   sign as signBytes,
+  timingSafeEqual,
   verify as verifyBytes,
 } from 'node:crypto'
 import type { Json } from '@thatdam/protocol/canonical'
 import { type SigningDomain, signingText } from '@thatdam/protocol/signed'
+
+export { randomBytes, timingSafeEqual }
+
+/** SHA-256 over the parts, one after the other; text counts as its UTF-8 bytes. */
+export function sha256(...parts: (string | Uint8Array)[]): Buffer {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return hash.digest()
+}
+
+export function hmacSha256(secret: Uint8Array, data: string | Uint8Array): Buffer {
+  return createHmac('sha256', secret).update(data).digest()
+}
 
 /** Anything that can sign as one Ed25519 key: a node, the cloud's instance, a token's seed. */
 export type Signer = {
@@ -82,5 +97,5 @@ export type Verify = typeof verifySignature
 export function fingerprint(publicKey: string): string {
   const bytes = exactBytes(publicKey, 32)
   if (bytes === null) throw new TypeError('A public key is 43 base64url characters.')
-  return createHash('sha256').update(bytes).digest('hex').slice(0, 32)
+  return sha256(bytes).toString('hex').slice(0, 32)
 }

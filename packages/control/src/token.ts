@@ -1,7 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { TOKEN_PATTERN } from '@thatdam/protocol/join'
-import { type KeyPair, exactBytes, keyFromSeed } from './keys.ts'
+import { type KeyPair, exactBytes, keyFromSeed, randomBytes, sha256 } from './keys.ts'
 
 /** A token in the joiner's hands. `signer` holds the secret seed; it never crosses the wire. */
 export type JoinToken = { scope: string; fingerprint: string; signer: KeyPair }
@@ -12,7 +11,7 @@ export const newRingScope = (organisationId: string): string => `new-${organisat
 const NEW_ONE = 'Make a new one with “Add machine” and copy the whole command.'
 
 function checksum(scope: string, fingerprint: string, seed: Uint8Array): Buffer {
-  return createHash('sha256').update('thatdam-token-v1').update(scope).update(fingerprint).update(seed).digest().subarray(0, 4)
+  return sha256('thatdam-token-v1', scope, fingerprint, seed).subarray(0, 4)
 }
 
 /**

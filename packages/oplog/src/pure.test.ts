@@ -25,9 +25,9 @@ describe('hybrid logical clock', () => {
       fc.property(stamp, stamp, (a, b) => {
         expect(parseHlc(formatHlc(a))).toEqual(a)
         expect(Hlc.safeParse(formatHlc(a)).success).toBe(true)
-        const dumb = a.ms - b.ms || a.counter - b.counter || (a.nodeId === b.nodeId ? 0 : a.nodeId < b.nodeId ? -1 : 1)
+        const byParts = a.ms - b.ms || a.counter - b.counter || (a.nodeId === b.nodeId ? 0 : a.nodeId < b.nodeId ? -1 : 1)
         const text = formatHlc(a) === formatHlc(b) ? 0 : formatHlc(a) < formatHlc(b) ? -1 : 1
-        expect(Math.sign(text)).toBe(Math.sign(dumb))
+        expect(Math.sign(text)).toBe(Math.sign(byParts))
       }),
     )
   })
