@@ -1,0 +1,35 @@
+import { fieldOp } from '@thatdam/catalog/search'
+import type { Json } from '@thatdam/protocol/canonical'
+import type { AppendOpsResponse } from '@thatdam/protocol/local'
+import type { OpBody } from '@thatdam/protocol/ops'
+import type { ApiContext } from './context.ts'
+
+/** How long an edit's answer waits for the catalog to show it. */
+const SHOW_WAIT_MS = 2_000
+
+type Noun = 'asset' | 'node' | 'camera'
+/** `here`: on this machine's log alone; `saved`: on a second one too. */
+export interface Saved {
+  durability: AppendOpsResponse['durability']
+}
+
+export interface Edit {
+  noun: Noun
+  subject: string
+  fields: Readonly<Record<string, Json>>
+}
+
+/** Appends a field op per field, each naming the op it replaces, and waits until the catalog shows them. */
+export async function saveFields(ctx: ApiContext, edits: readonly Edit[]): Promise<Saved> {
+  const bodies = await Promise.all(
+    edits.flatMap(({ noun, subject, fields }) =>
+      Object.entries(fields).map(async ([field, value]) => {
+        const replaces = await fieldOp(ctx.pool, noun, subject, field)
+        return { body: { kind: `${noun}.set`, subject, field, value, replaces } as OpBody }
+      }),
+    ),
+  )
+  const { ops, durability } = await ctx.agent.appendOps({ ops: bodies })
+  await ctx.follower.waitFor(Math.max(...ops.map((op) => op.position)), SHOW_WAIT_MS)
+  return { durability }
+}

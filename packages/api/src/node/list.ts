@@ -1,0 +1,3 @@
+import { signedIn } from '../trpc.ts'
+
+export const list = signedIn.query(({ ctx }) => ctx.hub.current().agent?.members ?? [])

@@ -1,0 +1,36 @@
+import { cameraModels } from './asset/camera-models.ts'
+import { count } from './asset/count.ts'
+import { get as assetGet } from './asset/get.ts'
+import { list as assetList } from './asset/list.ts'
+import { rename as assetRename } from './asset/rename.ts'
+import { restore } from './asset/restore.ts'
+import { setRating } from './asset/set-rating.ts'
+import { trash } from './asset/trash.ts'
+import { list as cameraList } from './camera/list.ts'
+import { rename as cameraRename } from './camera/rename.ts'
+import { start } from './capture/start.ts'
+import { stop } from './capture/stop.ts'
+import { list as folderList } from './folder/list.ts'
+import { pause, rescan, resume, retryErrors } from './index-run/commands.ts'
+import { list as nodeList } from './node/list.ts'
+import { settingsGet } from './node/settings-get.ts'
+import { settingsPatch } from './node/settings-patch.ts'
+import { setPassword } from './owner/set-password.ts'
+import { end } from './session/end.ts'
+import { get as sessionGet } from './session/get.ts'
+import { get as stateGet } from './state/get.ts'
+import { createCallerFactory, router } from './trpc.ts'
+
+export const appRouter = router({
+  asset: { list: assetList, count, get: assetGet, rename: assetRename, trash, restore, setRating, cameraModels },
+  camera: { list: cameraList, rename: cameraRename },
+  capture: { start, stop },
+  node: { list: nodeList, settings: { get: settingsGet, patch: settingsPatch } },
+  index: { pause, resume, rescan, retryErrors },
+  folders: { list: folderList },
+  owner: { setPassword },
+  state: { get: stateGet },
+  session: { get: sessionGet, end },
+})
+export type AppRouter = typeof appRouter
+export const createCaller = createCallerFactory(appRouter)
