@@ -44,13 +44,13 @@ it('gathers this machine in the schema of the wire', async () => {
     consolePort: 8080,
     consoleBind: 'loopback',
     ffmpegPath: null,
-    testCameras: 1,
+    testCameras: ['clock'],
     encoderCacheFile: path.join(root, 'encoders.json'),
   })
   expect(z.safeParse(NodeFacts, facts).error).toBeUndefined()
   expect(facts.ramBytes).toBeGreaterThan(100 * 1024 ** 2)
   expect(facts.stores[0]?.diskTotalBytes).toBeGreaterThan(0)
-  expect(facts.cameras.at(-1)?.cameraId).toBe('test:1')
+  expect(facts.cameras.at(-1)?.cameraId).toBe('test:clock')
   expect(facts.netInterfaces.some((entry) => entry.scope === 'loopback')).toBe(true)
   expect(facts.reachability.lanAddresses.some((address) => address.startsWith('127.'))).toBe(false)
 })
@@ -243,14 +243,16 @@ it('v4l2: ids from port and serial, by-path locators, codec nodes left out', asy
     '0000:01:00.0-usb-1-1.0',
   )
   expect(cameraId('v4l2', 'x'.repeat(300)).length).toBe(128)
-  expect(testCameras(99)).toHaveLength(8)
+  expect(testCameras(['clock', 'clock', 'a b']).map((camera) => camera.cameraId)).toEqual(['test:clock', 'test:a-b'])
 })
 
 it('watching: what differs from the facts is told', async () => {
   const told: CameraFacts[][] = []
-  const stop = watchCameras({ ffmpegPath: null, testCameras: 1, initial: [], devFolder: makeFolder() }, (cameras) => told.push(cameras))
+  const stop = watchCameras({ ffmpegPath: null, testCameras: ['clock'], initial: [], devFolder: makeFolder() }, (cameras) =>
+    told.push(cameras),
+  )
   try {
-    await vi.waitFor(() => expect(told.at(-1)?.at(-1)?.cameraId).toBe('test:1'), { timeout: 5000 })
+    await vi.waitFor(() => expect(told.at(-1)?.at(-1)?.cameraId).toBe('test:clock'), { timeout: 5000 })
   } finally {
     stop()
   }

@@ -23,8 +23,8 @@ export type FactsOptions = {
   consoleBind: 'loopback' | 'lan'
   /** FFMPEG_PATH as the owner gave it; null: PATH decides. */
   ffmpegPath: string | null
-  /** TEST_CAMERAS: how many `test:` cameras to add, 0 for none. */
-  testCameras: number
+  /** TEST_CAMERAS: names of the `test:` cameras to add. */
+  testCameras: readonly string[]
   /** Where found encoders are remembered, e.g. STATE_DIR/encoders.json; null: tried each time. */
   encoderCacheFile: string | null
 }

@@ -1,13 +1,14 @@
 import type { CameraFacts } from '@thatdam/protocol/facts'
 import { discoverAvfoundation } from './avfoundation.ts'
+import { cameraId } from './camera-id.ts'
 import { discoverDshow } from './dshow.ts'
 import { discoverLibcamera } from './libcamera.ts'
 import { discoverV4l2 } from './v4l2.ts'
 
 export type CameraOptions = {
   ffmpegPath: string | null
-  /** How many `test:` cameras to add: moving pictures with a burnt-in clock, made by ffmpeg. 0 to 8. */
-  testCameras: number
+  /** Names of generated cameras to add: moving pictures with a burnt-in clock, made by ffmpeg. At most 8. */
+  testCameras: readonly string[]
 }
 
 /** Every camera of this machine, at most 64. Screens are not in it: they are sources only when asked for by name. */
@@ -23,12 +24,12 @@ async function realCameras(ffmpegPath: string | null): Promise<CameraFacts[]> {
   return process.platform === 'darwin' ? await discoverAvfoundation(ffmpegPath) : []
 }
 
-export function testCameras(count: number): CameraFacts[] {
-  return Array.from({ length: Math.min(8, Math.max(0, Math.trunc(count))) }, (_, at) => ({
-    cameraId: `test:${at + 1}`,
+export function testCameras(names: readonly string[]): CameraFacts[] {
+  return [...new Set(names.map((name) => cameraId('test', name)))].slice(0, 8).map((id) => ({
+    cameraId: id,
     kind: 'test',
-    name: `Test camera ${at + 1}`,
-    locator: `test:${at + 1}`,
+    name: `Test camera ${id.slice('test:'.length)}`,
+    locator: id,
     modes: [{ codec: 'rawvideo', width: 1280, height: 720, fps: 30 }],
   }))
 }
