@@ -1,0 +1,199 @@
+import type { RenewalDecision } from '@thatdam/control/credentials'
+import type { AuditEvent, ControlStore, NodeRecord, RedeemInput, RedeemOutcome, StoredToken } from '@thatdam/control/store'
+import type { Database } from '@thatdam/db/client'
+import type { CloudNode, Prisma } from '@thatdam/db/generated/client'
+import { type Command, type PollResponse, Command as CommandSchema, type ReportRequest } from '@thatdam/protocol/poll'
+import { NodeSettings } from '@thatdam/protocol/settings'
+import { writeAudit } from '../domain/audit.ts'
+import { notifyNode } from '../domain/node-channel.ts'
+
+/** A node that polls counts as heard from; written at most this often. */
+const CONTACT_RESOLUTION_MS = 5_000
+const COMMANDS_MAX = 32
+/** Fifty machines may redeem one token at once: each waits its turn for a connection. */
+const TRANSACTION = { maxWait: 15_000, timeout: 15_000 }
+
+type Transaction = Prisma.TransactionClient
+const json = (value: unknown): Prisma.InputJsonValue => value as Prisma.InputJsonValue
+const ms = (date: Date | null): number | null => date?.getTime() ?? null
+
+function recordOf(row: CloudNode): NodeRecord {
+  return {
+    id: row.id,
+    nodeId: row.nodeId,
+    nodeKey: row.nodeKey,
+    organisationId: row.organisationId,
+    sequence: row.sequence,
+    lastRequestNonce: row.renewNonce,
+    lastSentAtMs: ms(row.renewSentAt) ?? 0,
+    lockedAtMs: ms(row.lockedAt),
+    revokedAtMs: ms(row.revokedAt),
+  }
+}
+
+/** The control plane's memory in PostgreSQL. */
+export class PrismaControlStore implements ControlStore {
+  readonly #db: Database
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  async findToken(tokenKey: string): Promise<StoredToken | null> {
+    const row = await this.#db.joinToken.findUnique({ where: { tokenKey }, include: { organisation: true } })
+    if (row === null) return null
+    return {
+      tokenKey,
+      scope: row.scope,
+      organisation: { id: row.organisationId, name: row.organisation.name },
+      createdAtMs: row.createdAt.getTime(),
+      expiresAtMs: row.expiresAt.getTime(),
+      maxUses: row.usesMax,
+      revokedAtMs: ms(row.revokedAt),
+    }
+  }
+
+  async redeemToken(input: RedeemInput): Promise<RedeemOutcome> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#db.$transaction((tx) => redeem(tx, input), TRANSACTION)
+      } catch (error) {
+        // The same node key came with two tokens at once: the second look sees the first one's row.
+        if ((error as { code?: string }).code !== 'P2002' || attempt === 3) throw error
+      }
+    }
+  }
+
+  async audit(event: AuditEvent): Promise<void> {
+    const { atMs, kind, organisationId, nodeKey, nodeId, address, detail } = event
+    const actor = nodeId === null || kind === 'join.stranger' ? 'stranger' : `node:${nodeId}`
+    await writeAudit(this.#db, { atMs, organisationId, actor, action: kind, subject: nodeKey ?? '', detail, address })
+  }
+
+  async getNode(nodeKey: string): Promise<NodeRecord | null> {
+    const row = await this.#db.cloudNode.findUnique({ where: { nodeKey } })
+    return row && recordOf(row)
+  }
+
+  async renew(
+    nodeKey: string,
+    decide: (row: NodeRecord) => RenewalDecision,
+  ): Promise<{ row: NodeRecord; decision: RenewalDecision } | null> {
+    return this.#db.$transaction(async (tx) => {
+      await tx.$queryRaw`SELECT 1 FROM cloud_nodes WHERE "nodeKey" = ${nodeKey} FOR UPDATE`
+      const found = await tx.cloudNode.findUnique({ where: { nodeKey } })
+      if (found === null) return null
+      const row = recordOf(found)
+      const decision = decide(row)
+      if (decision.kind === 'grant') {
+        const { sequence, requestNonce: renewNonce, sentAtMs } = decision
+        await tx.cloudNode.update({
+          where: { nodeKey },
+          data: { sequence, renewNonce, renewSentAt: new Date(sentAtMs), lastContactAt: new Date() },
+        })
+      } else if (decision.kind === 'lock') {
+        await tx.cloudNode.update({ where: { nodeKey }, data: { lockedAt: new Date(decision.atMs) } })
+        await notifyNode(tx, row.id)
+      }
+      return { row, decision }
+    }, TRANSACTION)
+  }
+
+  async isRevoked(id: string): Promise<boolean> {
+    const row = await this.#db.cloudNode.findUnique({ where: { id }, select: { revokedAt: true, lockedAt: true } })
+    return row === null || row.revokedAt !== null || row.lockedAt !== null
+  }
+
+  async saveReport(node: NodeRecord, report: ReportRequest, nowMs: number): Promise<void> {
+    const { facts, ...rest } = report
+    await this.#db.$transaction(async (tx) => {
+      const now = new Date(nowMs)
+      await tx.cloudNode.update({ where: { id: node.id }, data: { facts: json(facts), report: json(rest), lastContactAt: now } })
+      // Never beyond what was asked, and never back: reports may cross on their way.
+      await tx.$executeRaw`UPDATE cloud_nodes SET "settingsConfirmed" = LEAST("settingsRevision", ${report.settings.cloudRevision})
+        WHERE id = ${node.id}::uuid AND "settingsConfirmed" < LEAST("settingsRevision", ${report.settings.cloudRevision})`
+      for (const { id, text } of report.commandResults) {
+        await tx.nodeCommand.updateMany({
+          where: { id: asUuid(id), nodeRowId: node.id, finishedAt: null },
+          data: { finishedAt: now, resultText: text },
+        })
+      }
+    }, TRANSACTION)
+  }
+
+  async loadPoll(node: NodeRecord, cursor: number): Promise<PollResponse | null> {
+    const row = await this.#db.cloudNode.findUnique({ where: { id: node.id } })
+    if (row === null) return null
+    const stale = new Date(Date.now() - CONTACT_RESOLUTION_MS)
+    if (row.lastContactAt < stale) {
+      await this.#db.cloudNode.updateMany({ where: { id: row.id, lastContactAt: { lt: stale } }, data: { lastContactAt: new Date() } })
+    }
+    if (row.revision === cursor) return null
+    const wished = row.settingsRevision > row.settingsConfirmed ? NodeSettings.safeParse(row.settings) : null
+    return {
+      version: 1,
+      revision: row.revision,
+      settings: wished?.success ? { revision: row.settingsRevision, value: wished.data } : null,
+      commands: await this.#openCommands(row.id),
+      plan: null,
+    }
+  }
+
+  async #openCommands(nodeRowId: string): Promise<Command[]> {
+    const rows = await this.#db.nodeCommand.findMany({
+      where: { nodeRowId, finishedAt: null },
+      orderBy: { issuedAt: 'asc' },
+      take: COMMANDS_MAX,
+    })
+    return rows.flatMap((row) => {
+      const command = CommandSchema.safeParse({ id: row.id, name: row.name, issuedAtMs: row.issuedAt.getTime() })
+      return command.success ? [command.data] : []
+    })
+  }
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+/** Another text is no id of ours; it matches no row. */
+const asUuid = (text: string): string => (UUID.test(text) ? text : '00000000-0000-0000-0000-000000000000')
+
+/** One redemption; the lock on the token's row makes any number of them take turns. */
+async function redeem(tx: Transaction, input: RedeemInput): Promise<RedeemOutcome> {
+  await tx.$queryRaw`SELECT 1 FROM join_tokens WHERE "tokenKey" = ${input.tokenKey} FOR UPDATE`
+  const token = await tx.joinToken.findUnique({ where: { tokenKey: input.tokenKey }, include: { organisation: true } })
+  if (token === null) return { kind: 'unknown' }
+  const organisation = { id: token.organisationId, name: token.organisation.name }
+  const { nodeKey } = input
+  const before = await tx.joinRedemption.findUnique({ where: { tokenId_nodeKey: { tokenId: token.id, nodeKey } } })
+  const existing = await tx.cloudNode.findUnique({ where: { nodeKey } })
+  if (before !== null && existing !== null && existing.organisationId === token.organisationId) {
+    return { kind: 'joined', nodeId: existing.nodeId, organisation, repeated: true }
+  }
+  if (token.revokedAt !== null) return { kind: 'revoked' }
+  if (input.nowMs >= token.expiresAt.getTime()) return { kind: 'expired' }
+  if (token.uses >= token.usesMax) return { kind: 'used' }
+  if (existing !== null && existing.organisationId !== token.organisationId) return { kind: 'other-organisation' }
+  const namesake = await tx.cloudNode.findUnique({
+    where: { organisationId_nodeId: { organisationId: organisation.id, nodeId: input.nodeId } },
+  })
+  if (namesake !== null && namesake.nodeKey !== nodeKey) return { kind: 'node-id-taken' }
+  await tx.joinToken.update({ where: { id: token.id }, data: { uses: { increment: 1 } } })
+  await tx.joinRedemption.create({ data: { tokenId: token.id, nodeKey, redeemedAt: new Date(input.nowMs) } })
+  await admit(tx, input, { organisationId: organisation.id, known: existing !== null })
+  return { kind: 'joined', nodeId: input.nodeId, organisation, repeated: false }
+}
+
+/** Makes the node's row, or takes a removed node back. */
+async function admit(tx: Transaction, input: RedeemInput, place: { organisationId: string; known: boolean }): Promise<void> {
+  const data = {
+    nodeId: input.nodeId,
+    genesisHash: input.genesisHash,
+    clusterId: input.genesis.body.clusterId,
+    genesis: json(input.genesis),
+    facts: json(input.facts),
+    allowedIndexRoots: [...input.allowedIndexRoots],
+    lastContactAt: new Date(input.nowMs),
+    lockedAt: null,
+    revokedAt: null,
+  }
+  if (place.known) await tx.cloudNode.update({ where: { nodeKey: input.nodeKey }, data: { ...data, revision: { increment: 1 } } })
+  else await tx.cloudNode.create({ data: { ...data, organisationId: place.organisationId, nodeKey: input.nodeKey } })
+}
