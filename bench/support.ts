@@ -1,0 +1,186 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { handleAgentRequest } from '@thatdam/control/http'
+import { fingerprint, generateKey } from '@thatdam/control/keys'
+import { PollHub } from '@thatdam/control/poll-hub'
+import { RateLimiter } from '@thatdam/control/rate-limits'
+import { MemoryStore } from '@thatdam/control/testing/memory-store'
+import { makeToken, newRingScope } from '@thatdam/control/token'
+
+const root = path.resolve(import.meta.dirname, '..')
+export const agentFile = path.join(root, 'apps', 'agent', 'dist', 'thatdam.cjs')
+/** The flags of the installed launcher. */
+export const AGENT_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64']
+export const AGENT_ENVIRONMENT = { MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '2' }
+
+export function requireAgentBuild(): void {
+  if (!existsSync(agentFile)) throw new Error('The agent is not built: run "npm run build" first.')
+}
+
+/** A directory of this run, removed at its end. */
+export function temporaryDirectory(): { path: string; remove: () => void } {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'thatdam-bench-'))
+  return { path: directory, remove: () => rmSync(directory, { recursive: true, force: true }) }
+}
+
+/** A Node binary that no other process maps, so that PSS counts all of it. */
+export function privateNode(directory: string): string {
+  const file = path.join(directory, process.platform === 'win32' ? 'node.exe' : 'node')
+  copyFileSync(process.execPath, file)
+  return file
+}
+
+export interface FakeCloud {
+  readonly url: string
+  readonly token: string
+  /** Resolves at the next request of this path, with the time (performance.now) at which its head had arrived. */
+  nextRequest(path: string): Promise<number>
+  close(): Promise<void>
+}
+
+/** The real control core over a real socket, with its rows in memory. */
+export async function startFakeCloud(): Promise<FakeCloud> {
+  const instance = generateKey()
+  const organisation = { id: 'bench', name: 'Bench' }
+  const scope = newRingScope(organisation.id)
+  const token = makeToken(scope, fingerprint(instance.publicKey))
+  const store = new MemoryStore()
+  const now = Date.now()
+  store.addToken({
+    tokenKey: token.tokenKey,
+    scope,
+    organisation,
+    createdAtMs: now,
+    expiresAtMs: now + 3_600_000,
+    maxUses: 100,
+    revokedAtMs: null,
+  })
+  const hub = new PollHub({ heldMax: 100 })
+  const waiting = new Map<string, (atMs: number) => void>()
+  const deps = {
+    server: { instance, nonceSecret: randomBytes(32) },
+    store,
+    hub,
+    limiter: new RateLimiter(),
+    now: Date.now,
+    random: Math.random,
+    onError: (error: unknown, route: string) => console.error(route, error),
+  }
+  const server: Server = createServer((request, response) => {
+    const atMs = performance.now()
+    const route = (request.url ?? '').split('?')[0] ?? ''
+    const resolve = waiting.get(route)
+    waiting.delete(route)
+    resolve?.(atMs)
+    if (route === '/bare') response.end('{}')
+    else void handleAgentRequest(request, response, deps)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    token: token.text,
+    nextRequest: (route) => new Promise((resolve) => waiting.set(route, resolve)),
+    close: async () => {
+      hub.shut()
+      server.closeAllConnections()
+      await new Promise<void>((resolve) => server.close(() => resolve()))
+    },
+  }
+}
+
+export function start(node: string, args: readonly string[], environment: Readonly<Record<string, string>>): ChildProcess {
+  return spawn(node, args, { env: { ...process.env, ...environment }, stdio: 'ignore' })
+}
+
+export async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  child.kill('SIGTERM')
+  await ended
+}
+
+/** Registers a machine whose plan needs no child service; the state directory is ready for `run`. */
+export async function registerIdleAgent(node: string, stateDirectory: string, cloud: FakeCloud): Promise<Readonly<Record<string, string>>> {
+  const environment = {
+    ...AGENT_ENVIRONMENT,
+    STATE_DIR: stateDirectory,
+    CLOUD_CONTROL_URL: cloud.url,
+    SERVICE_PORT: '0',
+    THATDAM_TOKEN: cloud.token,
+    LOG_LEVEL: 'error',
+  }
+  const child = start(node, [agentFile, 'register', '--url', cloud.url], environment)
+  const code = await new Promise<number | null>((resolve) => child.once('exit', resolve))
+  if (code !== 0) throw new Error(`thatdam register ended with ${code}`)
+  return environment
+}
+
+/** Proportional and anonymous memory of one process, MB (Linux). */
+export function memoryOf(pid: number): { pssMb: number; anonymousMb: number; rssMb: number } {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? Number.NaN) / 1024
+  return { pssMb: field('Pss'), anonymousMb: field('Anonymous'), rssMb: field('Rss') }
+}
+
+/** Takes everything that is a child process out of the machine's plan, as an owner would, and waits until they have ended. */
+export async function excludeChildServices(stateDirectory: string, nodeProcess: ChildProcess): Promise<void> {
+  const endpoint = await until(() => readEndpoint(stateDirectory, nodeProcess.pid), 30_000)
+  const call = async (method: string, route: string, body?: unknown): Promise<unknown> => {
+    const headers = { authorization: `Bearer ${endpoint.token}`, 'content-type': 'application/json' }
+    const response = await fetch(endpoint.url + route, { method, headers, body: body === undefined ? null : JSON.stringify(body) })
+    if (!response.ok) throw new Error(`${route}: ${response.status} ${await response.text()}`)
+    return await response.json()
+  }
+  const state = (await call('GET', '/local/state')) as { node: { nodeId: string } }
+  const excluded = [
+    'local-console',
+    'catalog',
+    'media-api',
+    'camera-proxy',
+    'capture-daemon',
+    'indexer',
+    'deriver',
+    'transcoder',
+    'stream-processor',
+    'intel',
+  ]
+  const op = { kind: 'node.set', subject: state.node.nodeId, field: 'excludeServices', value: excluded, replaces: null }
+  await call('POST', '/local/ops', { ops: [{ body: op }] })
+  await until(async () => (childrenOf(nodeProcess.pid ?? 0).length === 0 ? true : null), 60_000)
+}
+
+function readEndpoint(stateDirectory: string, pid: number | undefined): { url: string; token: string } | null {
+  try {
+    const endpoint = JSON.parse(readFileSync(path.join(stateDirectory, 'local.json'), 'utf8')) as {
+      url: string
+      token: string
+      pid: number
+    }
+    return endpoint.pid === pid ? endpoint : null
+  } catch {
+    return null // not written yet
+  }
+}
+
+function childrenOf(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean)
+}
+
+/** Asks again every 100 ms until there is an answer. */
+export async function until<T>(ask: () => T | null | Promise<T | null>, limitMs: number): Promise<T> {
+  const deadline = Date.now() + limitMs
+  for (;;) {
+    const value = await ask()
+    if (value !== null) return value
+    if (Date.now() > deadline) throw new Error(`not within ${limitMs} ms`)
+    await pause(100)
+  }
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
