@@ -90,6 +90,6 @@ export interface ControlStore extends JoinStore {
   /** True when the node was removed or locked: asked again each time a held poll wakes. */
   isRevoked(id: string): Promise<boolean>
   saveReport(node: NodeRecord, report: ReportRequest, nowMs: number): Promise<void>
-  /** Null while the node's row has no revision above the cursor. A cursor ahead of the row (a restored database) counts as 0. */
+  /** Null while the row's revision equals the cursor. A cursor ahead of the row (a database restored from a backup) gets the row too. */
   loadPoll(node: NodeRecord, cursor: number): Promise<PollResponse | null>
 }
