@@ -1,0 +1,108 @@
+import type { NodeId } from '@thatdam/protocol/ids'
+import type { Term } from '@thatdam/protocol/plan'
+import type { ElectionMessage, Now, Step } from './contract.ts'
+import { done, follow, hear, lead, note, place, seenBy, chain, uptimeMs, type ElectionState } from './state.ts'
+import { compareTerms } from './terms.ts'
+
+/** Renews the lease, and asks a better-ranked node to lead once that one has been awake for long enough. */
+export function tickLeading(state: ElectionState, now: Now): Step<ElectionState> {
+  const { phase } = state
+  if (phase.kind !== 'leading') return done(state)
+  if (!state.ranking.includes(state.nodeId)) return resign(state)
+  const heartbeat = now.monotonicMs < phase.heartbeatAtMs ? done(state) : beat(state, phase, now)
+  return chain(heartbeat, (next) => offerHandover(next, now))
+}
+
+function beat(state: ElectionState, phase: Extract<ElectionState['phase'], { kind: 'leading' }>, now: Now): Step<ElectionState> {
+  return done(
+    { ...state, phase: { ...phase, heartbeatAtMs: now.monotonicMs + state.timing.heartbeatMs } },
+    { kind: 'broadcast', message: { kind: 'heartbeat', term: phase.term, uptimeMs: uptimeMs(state, now) } },
+  )
+}
+
+function offerHandover(state: ElectionState, now: Now): Step<ElectionState> {
+  const { phase } = state
+  if (phase.kind !== 'leading' || now.monotonicMs < phase.handoverAtMs) return done(state)
+  const better = state.ranking
+    .slice(0, place(state, state.nodeId))
+    .find((nodeId) => now.monotonicMs - (state.aliveSinceMs.get(nodeId) ?? Infinity) >= state.timing.holdDownMs)
+  if (better === undefined) return done(state)
+  return done(
+    { ...state, phase: { ...phase, handoverAtMs: now.monotonicMs + state.timing.handoverRetryMs } },
+    { kind: 'send', to: better, message: { kind: 'handover', term: phase.term, resigning: false } },
+  )
+}
+
+/** Leaves the lead in order: the next in rank is told, so that nobody waits for the lease to end. */
+export function resign(state: ElectionState): Step<ElectionState> {
+  const { phase } = state
+  if (phase.kind !== 'leading') return done(state)
+  const next = state.ranking.find((nodeId) => nodeId !== state.nodeId && state.alive.has(nodeId))
+  const told =
+    next === undefined
+      ? done(state)
+      : done(state, { kind: 'send', to: next, message: { kind: 'handover', term: phase.term, resigning: true } })
+  return chain(told, follow)
+}
+
+export function answerWhileLeading(state: ElectionState, from: NodeId, message: ElectionMessage, now: Now): Step<ElectionState> {
+  const { phase } = state
+  if (phase.kind !== 'leading') return done(state)
+  switch (message.kind) {
+    case 'heartbeat':
+      return meet(state, { term: message.term, uptimeMs: message.uptimeMs, heardAtMs: now.monotonicMs }, now)
+    case 'ask':
+      return done(state, { kind: 'send', to: from, message: { kind: 'seen', seen: seenBy(state, now) } })
+    case 'seen':
+      return onSeen(state, message, now)
+    case 'handover':
+      return done(state)
+  }
+  return done(state)
+}
+
+/** Another leader: the preferred of the two goes on, above both numbers; the other one follows at once. */
+function meet(state: ElectionState, other: { term: Term; uptimeMs: number; heardAtMs: number }, now: Now): Step<ElectionState> {
+  if (other.term.nodeId === state.nodeId || state.phase.kind !== 'leading') return done(state)
+  const own = state.phase.term
+  if (isPreferred(state, other, now)) {
+    const yielded = chain(note(state, other.term), (noted) => follow(hear(noted, other.term, other.uptimeMs, other.heardAtMs)))
+    const isBehind = compareTerms(state.clusterId, other.term, own) < 0
+    if (!isBehind) return yielded
+    // The others still refuse the preferred leader's lower number: it has to hear which one to exceed.
+    const seen = { highest: own, leader: null }
+    return chain(yielded, (next) => done(next, { kind: 'send', to: other.term.nodeId, message: { kind: 'seen', seen } }))
+  }
+  return chain(note(state, other.term), (noted) => {
+    if (compareTerms(noted.clusterId, other.term, own) > 0) return lead(noted, now)
+    return done(noted, {
+      kind: 'send',
+      to: other.term.nodeId,
+      message: { kind: 'heartbeat', term: own, uptimeMs: uptimeMs(noted, now) },
+    })
+  })
+}
+
+function isPreferred(state: ElectionState, other: { term: Term; uptimeMs: number }, now: Now): boolean {
+  const isOtherYoung = other.uptimeMs < state.timing.holdDownMs
+  const amYoung = uptimeMs(state, now) < state.timing.holdDownMs
+  if (isOtherYoung !== amYoung) return amYoung
+  const difference = place(state, other.term.nodeId) - place(state, state.nodeId)
+  return difference === 0
+    ? compareTerms(state.clusterId, other.term, { number: other.term.number, nodeId: state.nodeId }) > 0
+    : difference < 0
+}
+
+/** A node refuses this leader's number: there is another leader, or there was a later one. */
+function onSeen(state: ElectionState, { seen }: Extract<ElectionMessage, { kind: 'seen' }>, now: Now): Step<ElectionState> {
+  const { phase } = state
+  if (phase.kind !== 'leading') return done(state)
+  const heard = seen.leader
+  if (heard !== null && heard.term.nodeId !== state.nodeId && heard.ageMs < state.timing.leaseMs) {
+    return meet(state, { term: heard.term, uptimeMs: heard.uptimeMs, heardAtMs: now.monotonicMs - heard.ageMs }, now)
+  }
+  return chain(note(state, seen.highest), (noted) => {
+    const isPast = noted.highest !== null && compareTerms(noted.clusterId, noted.highest, phase.term) > 0
+    return isPast ? lead(noted, now) : done(noted)
+  })
+}

@@ -1,0 +1,113 @@
+import type { NodeId } from '@thatdam/protocol/ids'
+import type { Term } from '@thatdam/protocol/plan'
+import type { Election, ElectionEvent, ElectionMessage, Now, Step } from './contract.ts'
+import { answerWhileFollowing, tickFollowing } from './following.ts'
+import { answerWhileLeading, resign, tickLeading } from './leading.ts'
+import { chain, done, ELECTION_TIMING, follow, isLeaseRunning, note, type ElectionState, type ElectionTiming } from './state.ts'
+import { compareTerms } from './terms.ts'
+
+const JITTER_MS_MAX = 100
+
+/**
+ * Leadership by rank, with terms and leases (DESIGN §5). No quorum: cut off, each side has its leader, and terms fence.
+ *
+ *                 lease ended, settled, my turn           nobody hears a leader
+ *     ┌───────────┐ ───────────────────────▶ ┌────────┐ ───────────────────────▶ ┌─────────┐
+ *     │ following │                          │ asking │                          │ leading │
+ *     └───────────┘ ◀─────────────────────── └────────┘                          └─────────┘
+ *        ▲     ▲      somebody hears one                                              │
+ *        │     └──────────── stood still · a preferred leader is heard · resigned ────┘
+ *        └── handover from the leader: following ──▶ leading, without a gap
+ *
+ * Which of two leaders that meet goes on: one that has been up for a minute before one that has not, then the better-ranked.
+ * It takes a number above both, so that the orders of the other are refused everywhere.
+ */
+export const electionWith = (timing: ElectionTiming): Election<ElectionState> => ({
+  initial({ clusterId, nodeId, highest }, now) {
+    return {
+      timing,
+      clusterId,
+      nodeId,
+      phase: { kind: 'following' },
+      highest,
+      known: null,
+      startedAtMs: now.monotonicMs,
+      last: now,
+      quietUntilMs: now.monotonicMs + timing.listenMs,
+      ranking: [],
+      alive: new Set(),
+      aliveSinceMs: new Map(),
+      candidatesChangedAtMs: now.monotonicMs,
+      jitterMs: 0,
+    }
+  },
+
+  step(state, event, now, random) {
+    if (state.phase.kind === 'stopped') return done(state)
+    return chain(wakeUp(state, now), (awake) => handle({ ...awake, last: now, jitterMs: random * JITTER_MS_MAX }, event, now))
+  },
+
+  mayOrder(state, now) {
+    return state.phase.kind === 'leading' && !stoodStill(state, now) ? state.phase.term : null
+  },
+
+  accepts(state, term) {
+    return state.highest === null || compareTerms(state.clusterId, term, state.highest) >= 0
+  },
+
+  leader(state, now): Term | null {
+    if (state.phase.kind === 'leading') return state.phase.term
+    return state.known !== null && isLeaseRunning(state, now) ? state.known.term : null
+  },
+})
+
+/** The election that agents run. */
+export const rankedElection: Election<ElectionState> = electionWith(ELECTION_TIMING)
+
+/** A gap in either clock: the monotonic one stands still while a laptop sleeps, the wall clock does not. A wall clock set back proves nothing. */
+function stoodStill(state: ElectionState, now: Now): boolean {
+  return now.monotonicMs - state.last.monotonicMs > state.timing.stallMs || now.wallMs - state.last.wallMs > state.timing.stallMs
+}
+
+/** After a gap nothing is believed: the node follows, and listens for one lease before it may take over. */
+function wakeUp(state: ElectionState, now: Now): Step<ElectionState> {
+  if (!stoodStill(state, now)) return done(state)
+  return follow({ ...state, quietUntilMs: Math.max(state.quietUntilMs, now.monotonicMs + state.timing.leaseMs) })
+}
+
+function handle(state: ElectionState, event: ElectionEvent, now: Now): Step<ElectionState> {
+  switch (event.kind) {
+    case 'tick':
+      return tick(state, now)
+    case 'roster':
+      return chain(done(withRoster(state, event.ranking, event.alive, now)), (next) => tick(next, now))
+    case 'message':
+      return answer(state, event.from, event.message, now)
+    case 'order':
+      return note(state, event.term)
+    case 'stop':
+      return chain(resign(state), (next) => done({ ...next, phase: { kind: 'stopped' } }))
+  }
+  return done(state)
+}
+
+const tick = (state: ElectionState, now: Now): Step<ElectionState> =>
+  state.phase.kind === 'leading' ? tickLeading(state, now) : tickFollowing(state, now)
+
+const answer = (state: ElectionState, from: NodeId, message: ElectionMessage, now: Now): Step<ElectionState> =>
+  state.phase.kind === 'leading' ? answerWhileLeading(state, from, message, now) : answerWhileFollowing(state, from, message, now)
+
+function withRoster(state: ElectionState, ranking: readonly NodeId[], alive: ReadonlySet<NodeId>, now: Now): ElectionState {
+  const aliveSinceMs = new Map<NodeId, number>()
+  for (const nodeId of ranking) {
+    if (alive.has(nodeId)) aliveSinceMs.set(nodeId, state.aliveSinceMs.get(nodeId) ?? now.monotonicMs)
+  }
+  const isUnchanged = aliveSinceMs.size === state.aliveSinceMs.size && [...aliveSinceMs.keys()].every((id) => state.aliveSinceMs.has(id))
+  return {
+    ...state,
+    ranking,
+    alive,
+    aliveSinceMs,
+    candidatesChangedAtMs: isUnchanged ? state.candidatesChangedAtMs : now.monotonicMs,
+  }
+}
