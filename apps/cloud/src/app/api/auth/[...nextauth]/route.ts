@@ -5,8 +5,8 @@ import { openRoute } from '../../../../web/route.ts'
 import { visitor } from '../../../../web/session.ts'
 
 type Context = { params: Promise<{ nextauth: string[] }> }
-const nextAuth = async (request: Request, context: Context): Promise<Response> =>
-  (await NextAuth(request, context, authOptions())) as Response
+type Handler = (request: Request, context: Context) => Promise<Response>
+const nextAuth: Handler = (request, context) => (NextAuth(authOptions()) as Handler)(request, context)
 
 export const GET = nextAuth
 

@@ -1,0 +1,17 @@
+import type { Metadata, Viewport } from 'next'
+import type { ReactNode } from 'react'
+import './globals.css'
+
+export const metadata: Metadata = {
+  title: { default: 'ThatDAM', template: '%s · ThatDAM' },
+  description: 'One Explorer over all your media, one Monitor over all your cameras, on the machines you already own.',
+}
+export const viewport: Viewport = { width: 'device-width', initialScale: 1, colorScheme: 'dark' }
+
+export default function RootLayout({ children }: { children: ReactNode }) {
+  return (
+    <html lang="en">
+      <body>{children}</body>
+    </html>
+  )
+}

@@ -1,0 +1,80 @@
+'use client'
+import { Button } from '@thatdam/ui/button'
+import { CircleCheck, Hourglass, LoaderCircle } from 'lucide-react'
+import Link from 'next/link'
+import { useEffect, useState } from 'react'
+import type { MadeToken, TokenProgress } from '../domain/tokens.ts'
+import { usePolled } from './use-polled.ts'
+import { plural } from './words.ts'
+
+const EVERY_MS = 1_000
+
+function useSecondsLeft(untilMs: number): number {
+  const [left, setLeft] = useState(() => Math.max(0, untilMs - Date.now()))
+  useEffect(() => {
+    const timer = setInterval(() => setLeft(Math.max(0, untilMs - Date.now())), 1000)
+    return () => clearInterval(timer)
+  }, [untilMs])
+  return Math.ceil(left / 1000)
+}
+
+function leftText(seconds: number): string {
+  if (seconds >= 7200) return `${plural(Math.floor(seconds / 3600), 'hour')} left`
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} left`
+}
+
+const WAITING: TokenProgress = { state: 'waiting', machines: 1, joined: [] }
+
+/** Turns to "connected" by itself. */
+export function JoinProgress({ token, onAgain }: { token: MadeToken; onAgain: () => void }) {
+  const { value: progress } = usePolled<TokenProgress>(`/api/tokens/${token.id}`, WAITING, EVERY_MS)
+  const secondsLeft = useSecondsLeft(token.expiresAtMs)
+  if (progress.joined.length > 0) return <Joined progress={progress} token={token} onAgain={onAgain} />
+  if (secondsLeft === 0 || progress.state === 'expired' || progress.state === 'revoked') {
+    return (
+      <output className="flex min-h-11 flex-wrap items-center gap-3 text-lg">
+        <Hourglass className="size-5 text-ink-faint" aria-hidden />
+        <span>This command has expired.</span>
+        <Button variant="primary" onClick={onAgain}>
+          Make a new one
+        </Button>
+      </output>
+    )
+  }
+  return (
+    <output className="flex min-h-11 flex-wrap items-center gap-x-3 gap-y-1 text-lg">
+      <LoaderCircle className="size-5 animate-spin text-accent-text" aria-hidden />
+      <span>Waiting for {token.machines === 1 ? 'the machine' : plural(token.machines, 'machine')}</span>
+      <span className="text-base text-ink-faint">{leftText(secondsLeft)}</span>
+    </output>
+  )
+}
+
+function Joined({ progress, token, onAgain }: { progress: TokenProgress; token: MadeToken; onAgain: () => void }) {
+  return (
+    <output className="flex flex-col gap-2 rounded-md border border-line-strong bg-surface p-3" data-testid="connected">
+      {progress.joined.map((node) => (
+        <div key={node.id} className="flex flex-wrap items-center gap-x-3 gap-y-2 text-lg">
+          <CircleCheck className="size-5 text-healthy" aria-hidden />
+          <span className="[overflow-wrap:anywhere]">
+            <strong className="font-semibold">{node.name}</strong> is connected
+          </span>
+          <Button asChild variant="primary" className="sm:ml-auto">
+            <Link href={`/nodes/${node.id}`}>Open {node.name}</Link>
+          </Button>
+        </div>
+      ))}
+      {progress.joined.length < token.machines ? (
+        <p className="text-base text-ink-soft">
+          The same command still works for {plural(token.machines - progress.joined.length, 'more machine', 'more machines')}.
+        </p>
+      ) : (
+        <div>
+          <Button variant="quiet" size="sm" onClick={onAgain}>
+            Add another
+          </Button>
+        </div>
+      )}
+    </output>
+  )
+}
