@@ -40,6 +40,7 @@ export class FragmentRing {
   private initNow: RingInit | null = null
   private readonly inits = new Map<string, RingInit>()
   private readonly waiters = new Set<() => void>()
+  private readonly listeners = new Set<(fragment: RingFragment) => void>()
 
   /** `firstNumber`: from the clock, so that numbers of an earlier process are never given again. */
   constructor(firstNumber: number, limits: RingLimits = RING_LIMITS) {
@@ -94,7 +95,14 @@ export class FragmentRing {
     this.heldMs += durationMs
     this.trim()
     for (const wake of this.waiters) wake()
+    for (const listener of this.listeners) listener(fragment)
     return fragment
+  }
+
+  /** Each new fragment as it comes; returns what ends it. */
+  onFragment(listener: (fragment: RingFragment) => void): () => void {
+    this.listeners.add(listener)
+    return () => void this.listeners.delete(listener)
   }
 
   get(number: number): RingFragment | null {

@@ -10,6 +10,14 @@ interface Pattern {
   readonly says: (what: string) => string
 }
 
+const ENCODER =
+  /Unknown encoder|Encoder not found|Error while opening encoder|Cannot load lib|No capable devices|Error initializing output stream/i
+
+/** The encoder could not be opened: another one may do. */
+export function isEncoderTrouble(stderr: string): boolean {
+  return ENCODER.test(stderr)
+}
+
 /** First match wins. What ffmpeg and the systems print: Linux errno texts, DirectShow and AVFoundation messages. */
 const PATTERNS: readonly Pattern[] = [
   {
@@ -24,7 +32,8 @@ const PATTERNS: readonly Pattern[] = [
       `${cap(what)} may not be opened. On Linux run \`sudo usermod -aG video $USER\` and sign in again; on macOS and Windows allow the camera in the privacy settings.`,
   },
   {
-    match: /No such device|No such file or directory|Could not find video device|Video device not found|Input\/output error|Broken pipe from device/i,
+    match:
+      /No such device|No such file or directory|Could not find video device|Video device not found|Input\/output error|Broken pipe from device/i,
     state: 'gone',
     says: (what) => `${cap(what)} is not there. Plug it in again; it goes on by itself.`,
   },
@@ -39,7 +48,7 @@ const PATTERNS: readonly Pattern[] = [
     says: (what) => `${cap(what)} does not answer. Look whether it has power and network; it goes on by itself.`,
   },
   {
-    match: /Unknown encoder|Encoder not found|Error while opening encoder|Cannot load lib|No capable devices|Error initializing output stream/i,
+    match: ENCODER,
     state: 'failed',
     says: (what) => `The video encoder for ${what} could not be opened. \`thatdam doctor\` names the encoders that work here.`,
   },

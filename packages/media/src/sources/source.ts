@@ -1,4 +1,5 @@
 import type { CameraFacts, VideoMode } from '@thatdam/protocol/facts'
+import type { CameraTrouble } from '../ffmpeg/reasons.ts'
 
 /** How ffmpeg is to open a camera. */
 export interface FfmpegInput {
@@ -19,7 +20,7 @@ export interface CameraSource {
   readonly kind: CameraFacts['kind']
   /** For people and logs: what is opened, never with a password. */
   describe(camera: CameraFacts): string
-  /** Null when it can be opened now, else one sentence on what is missing. Cheap: asked every few seconds. */
-  missing(camera: CameraFacts): Promise<string | null>
+  /** Null when it can be opened now, as far as can be told without opening. Cheap: asked every second while it is away. */
+  missing(camera: CameraFacts): Promise<CameraTrouble | null>
   ffmpegInput(camera: CameraFacts, mode: VideoMode | null): FfmpegInput
 }

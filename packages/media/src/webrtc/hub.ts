@@ -18,8 +18,6 @@ export const MAX_VIEWERS = 32
 const CONNECT_LIMIT_MS = 30_000
 const GATHER_LIMIT_MS = 5_000
 const REPORT_MS = 1_000
-/** More waiting than this for one viewer (about a second of 4 Mbit/s): packets are dropped for that viewer alone. */
-const BUFFERED_LIMIT_BYTES = 512 << 10
 const NACKS_AT_ONCE = 256
 /** Frames of the burst lie this far apart, so that a browser decodes them at once and shows the newest. */
 const BURST_TICKS = 90
@@ -45,7 +43,10 @@ export class WhepHub {
   /** Throws BAD_REQUEST for an offer that cannot be answered, TOO_MANY_REQUESTS when full, UNAVAILABLE when no address is found. */
   async join(feed: RtpFeed, rawOffer: string, onGone: () => void = () => {}): Promise<WhepAnswer> {
     if (this.viewers.size >= MAX_VIEWERS)
-      throw new ThatdamError('TOO_MANY_REQUESTS', `${MAX_VIEWERS} people are watching this machine's cameras already. Close one of those pages.`)
+      throw new ThatdamError(
+        'TOO_MANY_REQUESTS',
+        `${MAX_VIEWERS} people are watching this machine's cameras already. Close one of those pages.`,
+      )
     const offer = readVideoOffer(rawOffer)
     const viewerId = randomBytes(16).toString('hex')
     const viewer = new Viewer(viewerId, feed, offer, () => {
@@ -104,12 +105,14 @@ class Viewer {
     video.addH264Codec(offer.payloadType, offer.format)
     video.addSSRC(this.ssrc, 'thatdam', 'thatdam', 'thatdam-video')
     this.track = this.peer.addTrack(video)
-    this.track.onOpen(() => this.watch())
-    this.track.onMessage((message) => this.feedback(message))
-    this.peer.onStateChange((state) => {
-      if (state === 'connected') clearTimeout(this.connectTimer)
-      if (state === 'failed' || state === 'closed' || state === 'disconnected') this.close()
-    })
+    this.track.onOpen(() => this.guarded(() => this.watch()))
+    this.track.onMessage((message) => this.guarded(() => this.feedback(message)))
+    this.peer.onStateChange((state) =>
+      this.guarded(() => {
+        if (state === 'connected') clearTimeout(this.connectTimer)
+        if (state === 'failed' || state === 'closed' || state === 'disconnected') this.close()
+      }),
+    )
     this.connectTimer = setTimeout(() => this.close(), CONNECT_LIMIT_MS)
   }
 
@@ -127,6 +130,16 @@ class Viewer {
     if (!sdp || !/^a=candidate:/m.test(sdp))
       throw new ThatdamError('UNAVAILABLE', 'This machine found no network address to send video from. Look at its network.')
     return sdp
+  }
+
+  /** An exception that leaves a callback of the native library ends the process: it ends this viewer instead. */
+  private guarded(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      console.error('viewer', error)
+      this.close()
+    }
   }
 
   close(): void {
@@ -151,13 +164,13 @@ class Viewer {
       this.burst.set(packet.sequence, timestamp)
       this.send(packet, timestamp)
     }
-    this.unsubscribe = this.feed.onPacket((packet) => this.send(packet, packet.timestamp))
-    this.reportTimer = setInterval(() => this.report(), REPORT_MS)
+    this.unsubscribe = this.feed.onPacket((packet) => this.guarded(() => this.send(packet, packet.timestamp)))
+    this.reportTimer = setInterval(() => this.guarded(() => this.report()), REPORT_MS)
     this.report()
   }
 
   private send(packet: FeedPacket, timestamp: number): void {
-    if (this.closed || !this.track.isOpen() || this.track.bufferedAmount() > BUFFERED_LIMIT_BYTES) return
+    if (this.closed || !this.track.isOpen()) return // datagrams: nothing waits for a slow viewer
     const { payloadType } = this.offer
     this.track.sendMessageBinary(rewriteRtp(packet.bytes, { payloadType, ssrc: this.ssrc, sequence: packet.sequence, timestamp }))
     this.sent = { packets: this.sent.packets + 1, octets: this.sent.octets + payloadBytes(packet.bytes) }

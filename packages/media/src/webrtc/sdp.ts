@@ -57,7 +57,8 @@ function chooseH264(video: readonly string[]): { payloadType: number; format: st
     const dynamic = (type >= 96 && type <= 127) || (type >= 35 && type <= 63)
     return dynamic && listed.has(one.payloadType) && h264.has(one.payloadType) && /packetization-mode=1(;|$)/.test(one.format)
   })
-  const best = usable.find((one) => /profile-level-id=42e0/i.test(one.format)) ?? usable.find((one) => /profile-level-id=42/i.test(one.format))
+  const best =
+    usable.find((one) => /profile-level-id=42e0/i.test(one.format)) ?? usable.find((one) => /profile-level-id=42/i.test(one.format))
   const chosen = best ?? usable[0]
   return chosen ? { payloadType: Number(chosen.payloadType), format: chosen.format } : null
 }

@@ -9,7 +9,12 @@ export const fileSource: CameraSource = {
   kind: 'file',
   describe: (camera) => `the file "${camera.name}"`,
   missing: (camera) =>
-    missingPath(camera.locator, `The file "${camera.name}"`, 'Give the user that runs ThatDAM the right to read the file.'),
+    missingPath(
+      camera.locator,
+      `The file "${camera.name}"`,
+      'Give the user that runs ThatDAM the right to read the file.',
+      'Put it back; it goes on by itself.',
+    ),
   ffmpegInput(camera, mode) {
     return {
       args: ['-protocol_whitelist', 'file,pipe', '-re', '-i', `file:${camera.locator}`],

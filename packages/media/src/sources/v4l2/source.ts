@@ -13,6 +13,7 @@ export const v4l2Source: CameraSource = {
       camera.locator,
       `The camera "${camera.name}"`,
       'Add it to the group of the cameras, `sudo usermod -aG video $USER`, and sign in again.',
+      'Plug it in again; it goes on by itself.',
     ),
   ffmpegInput(camera, mode) {
     const format = mode && (INPUT_FORMATS[mode.codec] ?? mode.codec)
@@ -22,9 +23,7 @@ export const v4l2Source: CameraSource = {
         '64',
         '-f',
         'v4l2',
-        ...(mode && format
-          ? ['-input_format', format, '-video_size', `${mode.width}x${mode.height}`, '-framerate', String(mode.fps)]
-          : []),
+        ...(mode && format ? ['-input_format', format, '-video_size', `${mode.width}x${mode.height}`, '-framerate', String(mode.fps)] : []),
         '-i',
         camera.locator,
       ],

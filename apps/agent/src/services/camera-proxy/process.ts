@@ -1,0 +1,43 @@
+import { LiveCamera } from '@thatdam/media/camera'
+import { MjpegFeed } from '@thatdam/media/mjpeg/mjpeg'
+import { WhepHub } from '@thatdam/media/webrtc/hub'
+import * as z from 'zod/mini'
+import { runChild, type ChildContext } from '../child.ts'
+import { liveRoutes, type ProxiedCamera } from './routes.ts'
+
+/** What the agent adds to the plan's parameters. */
+const Params = z.object({ encoders: z.optional(z.array(z.string())) })
+const STATUS_MS = 1_000
+
+async function main(context: ChildContext): Promise<void> {
+  const { config } = context
+  const encoders = Params.parse(config.params).encoders ?? null
+  const hub = new WhepHub()
+  const cameras = new Map<string, ProxiedCamera>()
+  const publish = (): void => {
+    context.status({ cameras: [...cameras.values()].map((one) => statusOf(one, hub)) })
+  }
+  for (const facts of config.cameras) {
+    const live = new LiveCamera({ camera: facts, ffmpegPath: config.ffmpegPath, encoders, onChange: publish })
+    cameras.set(facts.cameraId, { live, mjpeg: config.ffmpegPath ? new MjpegFeed(config.ffmpegPath, live.ring) : null })
+  }
+  const timer = setInterval(publish, STATUS_MS)
+  context.onStop(async () => {
+    clearInterval(timer)
+    hub.close()
+    for (const camera of cameras.values()) camera.mjpeg?.close()
+    await Promise.all([...cameras.values()].map((camera) => camera.live.stop()))
+  })
+  await context.listen(
+    liveRoutes({ cameras, hub, ffmpegPath: config.ffmpegPath, localToken: config.localToken, signal: context.signal, statusOf }),
+  )
+  for (const camera of cameras.values()) camera.live.start()
+  publish()
+  context.running(cameras.size === 0 ? 'No camera was found on this machine.' : '')
+}
+
+function statusOf(camera: ProxiedCamera, hub: WhepHub): ReturnType<LiveCamera['status']> {
+  return camera.live.status(hub.viewersOf(camera.live.feed) + (camera.mjpeg?.viewerCount ?? 0))
+}
+
+runChild(main)
