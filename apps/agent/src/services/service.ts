@@ -1,7 +1,7 @@
 import type { Json } from '@thatdam/protocol/canonical'
 import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { ServiceConfig } from '@thatdam/protocol/local'
-import type { PlannedService, ServiceName, ServiceState } from '@thatdam/protocol/plan'
+import type { PlanBody, PlannedService, ServiceName, ServiceState } from '@thatdam/protocol/plan'
 
 /*
  * The one shape of every service folder: `services/<name>/service.ts` exports `service: Service`; a service with a process of its own has
@@ -19,6 +19,8 @@ export type ConfigPart = 'indexPaths' | 'cameras' | 'ffmpeg' | 'maxParallel' | '
 
 export interface ServiceContext {
   readonly planned: PlannedService
+  /** The whole plan, for the few that depend on what else runs here. */
+  readonly plan: PlanBody
   readonly config: ServiceConfig
   readonly facts: NodeFacts
 }
@@ -44,8 +46,8 @@ export interface RunningService {
   /** @throws ThatdamError UNAVAILABLE when it is not up, else whatever the service answered. */
   command(command: string, params: Readonly<Record<string, Json>>): Promise<Json>
   setPeers(peers: Readonly<Record<string, string>>): void
-  /** Ordered: resolves when nothing of it is left running. */
-  stop(): Promise<void>
+  /** Ordered: resolves when nothing of it is left running; after `limitMs` (10 s) what is left is ended hard. */
+  stop(limitMs?: number): Promise<void>
 }
 
 export interface ExecSpec {
@@ -59,9 +61,21 @@ export interface ExecSpec {
   readonly heapMaxMiB: number
 }
 
+export interface BundleSource {
+  /**
+   * The unpacked bundle's folder, fetched and verified when it is not here yet. `progress` gets one sentence for the person.
+   * @throws ThatdamError that says why it cannot be had now.
+   */
+  open(name: 'console', progress: (sentence: string) => void, signal: AbortSignal): Promise<string>
+}
+
 /** What the agent offers to a starting service. */
 export interface ServiceHost {
   exec(context: ServiceContext, spec: ExecSpec): RunningService
+  /** A service of this node as it is now; null when it does not run. */
+  sibling(name: ServiceName): ServiceView | null
+  /** Where the console's code comes from. */
+  readonly bundles: BundleSource
   /** For a service that is a part of the agent's own process. Its view is asked for whenever it says `changed`. */
   changed(): void
 }

@@ -1,0 +1,411 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { verifyHandoffToken } from '@thatdam/control/access-node'
+import { verifySignature } from '@thatdam/control/keys'
+import { OpLog } from '@thatdam/oplog/disk/log'
+import { ThatdamError } from '@thatdam/protocol/errors'
+import { NodeFacts as NodeFactsSchema, type NodeFacts } from '@thatdam/protocol/facts'
+import type { NewSessionRequest, NewSessionResponse, OwnerCredential, ServiceConfig } from '@thatdam/protocol/local'
+import type { PlanBody, PlannedService, ServiceName } from '@thatdam/protocol/plan'
+import { readJson, writeFileDurable } from '@thatdam/store/durable'
+import { bundleSource } from '../bundles/source.ts'
+import type { Env } from '../env.ts'
+import { findFfmpeg, findFfprobe, gatherFacts } from '../facts/gather.ts'
+import { Gateway } from '../gateway/gateway.ts'
+import { SessionStore } from '../gateway/session-store.ts'
+import { startLocalApi, type LocalApi } from '../local-api/server.ts'
+import type { Log } from '../log.ts'
+import { factsLoop } from '../loops/facts.ts'
+import { Loops } from '../loops/supervisor.ts'
+import { PlanApplier } from '../plan-applier.ts'
+import { AGENT_VERSION, pinnedReleaseKey } from '../program.ts'
+import { ExecService } from '../runtimes/exec/runtime.ts'
+import type { Service } from '../services/service.ts'
+import { readAllowedRoots } from '../state/allowed-roots.ts'
+import { countBoot } from '../state/counters.ts'
+import { openIdentity, type Identity } from '../state/identity.ts'
+import { takeLock, type Lock } from '../state/lock.ts'
+import { readOwner, writeOwner } from '../state/owner.ts'
+import { makeStateDir, statePaths, type StatePaths } from '../state/paths.ts'
+import { openRing, type Ring } from '../state/ring.ts'
+import { Settings } from '../state/settings.ts'
+import { Version } from '../state/version.ts'
+import { CloudLink } from './cloud-link.ts'
+import { runCommand } from './commands.ts'
+import { endLeftovers, Groups } from './leftovers.ts'
+import { PlanKeeper } from './plan-keeper.ts'
+import { Views } from './views.ts'
+
+export interface AgentOptions {
+  readonly env: Env
+  readonly log: Log
+  readonly services: ReadonlyMap<ServiceName, Service>
+  /** The facts of this machine; a test brings a profile's. */
+  readonly gather?: (options: Parameters<typeof gatherFacts>[0]) => Promise<NodeFacts>
+}
+
+/**
+ * The running agent. Order of the start: lock, identity, ring, op-log, settings, local API, the cached plan (so that services start while
+ * facts are still gathered), gateway, loops. The stop runs it backwards.
+ */
+export class Agent {
+  private readonly options: AgentOptions
+  private readonly paths: StatePaths
+  private readonly version = new Version()
+  private readonly loops: Loops
+  private readonly groups: Groups
+  private readonly startedAtMs = Date.now()
+  private lock!: Lock
+  private identity!: Identity
+  private ring!: Ring
+  private oplog!: OpLog
+  private settings!: Settings
+  private keeper!: PlanKeeper
+  private applier!: PlanApplier
+  private views!: Views
+  private gateway!: Gateway
+  private sessions!: SessionStore
+  private localApi!: LocalApi
+  private link!: CloudLink
+  private facts!: NodeFacts
+  private owner: OwnerCredential = { passwordHash: null }
+  private allowedRoots: readonly string[] = []
+  private bootCounter = 0
+  private planning: Promise<void> = Promise.resolve()
+  private wakeFacts = () => {}
+  private readonly ready = Promise.withResolvers<void>()
+  private stopping: Promise<void> | null = null
+
+  private constructor(options: AgentOptions) {
+    this.options = options
+    this.paths = statePaths(options.env.stateDir)
+    this.loops = new Loops(options.log)
+    this.groups = new Groups(this.paths.children)
+  }
+
+  /** @throws ThatdamError for what a person must repair: a second agent, damaged state, taken ports. */
+  static async start(options: AgentOptions): Promise<Agent> {
+    const agent = new Agent(options)
+    makeStateDir(options.env.stateDir)
+    agent.lock = takeLock(agent.paths)
+    try {
+      await agent.open()
+    } catch (error) {
+      await agent.stop().catch(() => {})
+      throw error
+    }
+    return agent
+  }
+
+  get consoleUrls(): readonly string[] {
+    return this.views.consoleUrls()
+  }
+
+  get nodeId(): string {
+    return this.identity.nodeId
+  }
+
+  /** Ordered and within 15 s; nothing that the agent started is left. */
+  stop(): Promise<void> {
+    this.stopping ??= this.close()
+    return this.stopping
+  }
+
+  private async open(): Promise<void> {
+    const { env, log } = this.options
+    const { paths } = this
+    this.identity = await openIdentity(paths.identity, { nodeId: env.nodeId })
+    const boot = await countBoot(paths.counters)
+    this.bootCounter = boot.bootCounter
+    this.ring = await openRing(paths.roster, this.identity, boot.bootCounter)
+    const left = await endLeftovers(paths.children)
+    if (left > 0) log.warn(`ended ${left} process group(s) that the agent before had left`)
+    await this.openState()
+    this.link = this.makeLink()
+    this.loops.start('cloud', (signal) => this.link.run(signal))
+    await mkdir(env.casRoot, { recursive: true, mode: 0o700 })
+    this.sessions = new SessionStore(paths.sessions)
+    const term = { number: boot.term, nodeId: this.identity.nodeId }
+    this.keeper = new PlanKeeper({ paths, identity: this.identity, ring: this.ring, term, log })
+    await this.keeper.load()
+    this.applier = this.makeApplier()
+    this.gateway = this.makeGateway()
+    await this.gateway.listener.open(env.servicePort, this.owner.passwordHash === null ? 'loopback' : 'lan')
+    const known = await this.knownFacts()
+    this.facts = known ?? (await this.gather())
+    this.views = this.makeViews(term)
+    this.localApi = await this.makeLocalApi()
+    await this.tellGateway()
+    await this.settings.acceptEnvironment(env.indexPaths)
+    const { cached } = this.keeper
+    if (cached) await this.applier.apply(cached)
+    await this.plan()
+    this.startLoops(known !== null)
+    this.ready.resolve()
+  }
+
+  private async openState(): Promise<void> {
+    const { env } = this.options
+    const { paths, identity } = this
+    const random = (count: number) => randomBytes(count)
+    this.oplog = OpLog.open(env.stateDir, {
+      nodeId: identity.nodeId,
+      signer: identity.key,
+      verify: verifySignature,
+      clock: Date.now,
+      random,
+    })
+    this.allowedRoots = await readAllowedRoots(paths.allowed, env.indexPaths ?? [])
+    this.owner = await readOwner(paths.owner)
+    this.settings = await Settings.open({
+      path: paths.settings,
+      nodeId: identity.nodeId,
+      oplog: this.oplog,
+      allowedRoots: () => this.allowedRoots,
+      changed: () => {
+        this.version.bump()
+        void this.plan()
+      },
+    })
+  }
+
+  private startLoops(gatherAtOnce: boolean): void {
+    const { loops } = this
+    loops.start('facts', (signal) =>
+      factsLoop(
+        {
+          gather: () => this.gather(),
+          onFacts: (facts) => {
+            this.facts = facts
+            this.settings.absorb()
+            this.version.bump()
+            void this.plan()
+          },
+          onWake: (wake) => (this.wakeFacts = wake),
+          atOnce: gatherAtOnce,
+        },
+        signal,
+      ),
+    )
+    loops.start('cluster file', async (signal) => {
+      for (let seen = -1; !signal.aborted; await this.version.waitNewer(seen, 45_000, signal)) {
+        seen = this.version.value
+        await writeFileDurable(this.paths.cluster, `${JSON.stringify(this.views.cluster(), null, 2)}\n`, { mode: 0o644 })
+        await new Promise((resolve) => setTimeout(resolve, 1_000))
+      }
+    })
+  }
+
+  private async gather(): Promise<NodeFacts> {
+    const { env, gather = gatherFacts } = this.options
+    const facts = await gather({
+      agentVersion: AGENT_VERSION,
+      bootCounter: this.bootCounter,
+      storeRoots: [env.casRoot],
+      indexPaths: this.settings.value.indexPaths,
+      consolePort: this.gateway.listener.port,
+      consoleBind: this.gateway.listener.bind,
+      ffmpegPath: env.ffmpegPath,
+      testCameras: env.testCameras,
+      encoderCacheFile: join(env.stateDir, 'encoders.json'),
+    })
+    await writeFileDurable(this.paths.facts, `${JSON.stringify(facts)}\n`)
+    return facts
+  }
+
+  /** Facts of the last run, so that services need not wait for the first gathering, which begins at once. */
+  private async knownFacts(): Promise<NodeFacts | null> {
+    const known = await readJson(this.paths.facts, NodeFactsSchema).catch(() => null)
+    if (!known) return null
+    const { port, bind } = this.gateway.listener
+    const reachability = { ...known.reachability, consolePort: port, consoleBind: bind }
+    return { ...known, reachability, bootCounter: this.bootCounter, agentVersion: AGENT_VERSION }
+  }
+
+  /** Facts and settings → plan → what runs. One after the other; a later call sees the newest of both. */
+  private plan(): Promise<void> {
+    this.planning = this.planning
+      .then(async () => {
+        if (this.stopping || !this.facts || !this.localApi) return
+        const next = await this.keeper.next(this.facts, this.settings.value)
+        await (next ? this.applier.apply(next) : this.applier.reconcile())
+      })
+      .catch((error: unknown) => this.options.log.error('the plan could not be made', error))
+    return this.planning
+  }
+
+  private makeApplier(): PlanApplier {
+    const { env, log, services } = this.options
+    const bundles = bundleSource({
+      bundlesDir: this.paths.bundles,
+      consoleDir: env.consoleDir,
+      releasesDir: env.releasesDir,
+      cloudUrl: () => this.link.state.url ?? env.cloudUrl,
+      pinnedKey: pinnedReleaseKey(),
+    })
+    return new PlanApplier(
+      {
+        services,
+        bundles,
+        exec: (context, spec, changed) =>
+          new ExecService({ context, spec, logsDir: this.paths.logs, environment: env.childEnvironment, changed, groups: this.groups }),
+        config: (planned, body) => this.config(planned, body),
+        facts: () => this.facts,
+        changed: () => this.version.bump(),
+        onGood: (plan) => void this.keeper.keepGood(plan).catch((error: unknown) => log.error('the good plan could not be saved', error)),
+        log: (message, error) => log.warn(message, error),
+      },
+      this.keeper.good,
+    )
+  }
+
+  private config(planned: PlannedService, body: PlanBody): ServiceConfig {
+    const { env } = this.options
+    const ffmpegPath = findFfmpeg(env.ffmpegPath)
+    const wanted = new Set(body.cameras.map(({ cameraId }) => cameraId))
+    return {
+      service: planned.name,
+      mode: planned.mode,
+      params: planned.params,
+      nodeId: this.identity.nodeId,
+      nodeName: this.settings.value.name,
+      stateDir: env.stateDir,
+      casRoot: env.casRoot,
+      indexPaths: this.settings.value.indexPaths,
+      cameras: this.facts.cameras.filter(({ cameraId }) => wanted.has(cameraId)),
+      localUrl: this.localApi.url,
+      localToken: this.localApi.token,
+      ffmpegPath,
+      ffprobePath: findFfprobe(ffmpegPath),
+      maxParallel: Math.max(1, body.quotas.maxDerives),
+      peers: {},
+      logLevel: env.logLevel,
+    }
+  }
+
+  private makeGateway(): Gateway {
+    return new Gateway({
+      sessions: this.sessions,
+      passwordSet: () => this.owner.passwordHash !== null,
+      localToken: () => this.localApi.token,
+      service: (name) => this.applier.view(name),
+      hasConsole: () => this.applier.body?.services.some(({ name }) => name === 'local-console') ?? true,
+      leaderUrl: () => null,
+      health: () => this.viewsNow().health(),
+      discovery: () => this.viewsNow().discovery(),
+      cluster: () => this.viewsNow().cluster(),
+      log: (message, error) => this.options.log.error(message, error),
+    })
+  }
+
+  /** The door is open a moment before everything behind it. */
+  private viewsNow(): Views {
+    if (!this.views) throw new ThatdamError('UNAVAILABLE', 'This machine’s agent is starting. Try again in a second.')
+    return this.views
+  }
+
+  private makeLink(): CloudLink {
+    const { env, log } = this.options
+    return new CloudLink({
+      credentialPath: this.paths.credential,
+      identity: this.identity,
+      version: this.version,
+      log,
+      ready: this.ready.promise,
+      report: (results) => this.views.report(results),
+      onSettings: async (cloud, revision, value) => {
+        this.allowedRoots = await readAllowedRoots(this.paths.allowed, env.indexPaths ?? [])
+        await this.settings.acceptCloud(cloud, revision, value)
+      },
+      onReported: (cloud, value) => this.settings.confirmReported(cloud, value),
+      runCommand: (command, signal) => runCommand(command, this.paths.logs, { ...env.childEnvironment, STATE_DIR: env.stateDir }, signal),
+    })
+  }
+
+  private makeViews(term: { number: number; nodeId: string }): Views {
+    const { env } = this.options
+    return new Views({
+      identity: this.identity,
+      ring: this.ring,
+      term,
+      startedAtMs: this.startedAtMs,
+      casRoot: env.casRoot,
+      settings: this.settings,
+      applier: this.applier,
+      version: () => this.version.value,
+      facts: () => this.facts,
+      warnings: () => this.keeper.warnings,
+      cloud: () => this.link.state,
+      claimed: () => this.link.state.url !== null,
+      passwordSet: () => this.owner.passwordHash !== null,
+      port: () => this.gateway.listener.port,
+      bind: () => this.gateway.listener.bind,
+    })
+  }
+
+  private makeLocalApi(): Promise<LocalApi> {
+    return startLocalApi(this.paths.local, {
+      version: this.version,
+      state: () => this.views.localState(),
+      oplog: this.oplog,
+      onAppended: () => void this.settings.absorb(),
+      command: (service, command, params) => this.applier.command(service, command, params),
+      owner: () => this.owner,
+      setOwner: (owner) => this.setOwner(owner),
+      newSession: (request) => this.newSession(request),
+      endSession: (sessionId) => this.sessions.end(sessionId),
+      log: (message, error) => this.options.log.error(message, error),
+    })
+  }
+
+  private newSession(request: NewSessionRequest): NewSessionResponse {
+    if (request.kind === 'password') return this.sessions.create('password', request.displayName)
+    const { instanceKey } = this.link
+    const expected = { nodeId: this.identity.nodeId, nodeKey: this.identity.key.publicKey, nowMs: Date.now() }
+    const claims = instanceKey === null ? null : verifyHandoffToken(request.handoffToken ?? '', { ...expected, instanceKey })
+    if (!claims || !this.sessions.useHandoff(claims.handoffId, claims.expiresAtMs)) {
+      throw new ThatdamError(
+        'FORBIDDEN',
+        'This link from the cloud’s page was used already, is older than a minute, or is for another machine. Choose “Open console” there again.',
+      )
+    }
+    return this.sessions.create('handoff', claims.email)
+  }
+
+  /** Setting, changing and resetting the password end every session; the door then opens to the LAN, or closes to loopback. */
+  private async setOwner(owner: OwnerCredential): Promise<void> {
+    await writeOwner(this.paths.owner, owner)
+    this.owner = owner
+    this.sessions.endAll()
+    await this.gateway.setBind(owner.passwordHash === null ? 'loopback' : 'lan')
+    await this.tellGateway()
+    this.wakeFacts()
+    this.version.bump()
+  }
+
+  private async tellGateway(): Promise<void> {
+    const { port, bind } = this.gateway.listener
+    const { servicePort } = this.options.env
+    if (servicePort !== 0 && port !== servicePort) {
+      this.options.log.warn(`Port ${servicePort} is taken by another program: this machine’s console is on port ${port}.`)
+    }
+    await writeFileDurable(this.paths.gateway, `${JSON.stringify({ version: 1, url: `http://localhost:${port}`, port, bind })}\n`, {
+      mode: 0o644,
+    })
+  }
+
+  private async close(): Promise<void> {
+    this.ready.resolve()
+    await this.loops.stop()
+    await this.planning
+    await this.applier?.stop()
+    await this.groups.settled()
+    await this.gateway?.close()
+    await this.localApi?.close()
+    await this.settings?.save().catch((error: unknown) => this.options.log.error('the settings could not be saved', error))
+    this.sessions?.close()
+    this.oplog?.close()
+    this.lock.release()
+  }
+}

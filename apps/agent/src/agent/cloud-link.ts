@@ -1,0 +1,138 @@
+import { stat } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
+import type { Command, ReportRequest } from '@thatdam/protocol/poll'
+import type { NodeSettings } from '@thatdam/protocol/settings'
+import { sleep } from '../backoff.ts'
+import { Cloud, type CloudState } from '../cloud/cloud.ts'
+import type { Log } from '../log.ts'
+import { pollLoop } from '../loops/poll.ts'
+import { renewLoop } from '../loops/renew.ts'
+import { reportLoop } from '../loops/report.ts'
+import { Loops } from '../loops/supervisor.ts'
+import { readCredential, type Credential } from '../state/credential.ts'
+import type { Identity } from '../state/identity.ts'
+import type { Version } from '../state/version.ts'
+
+/** `thatdam register` and `unregister` write the credential beside a running agent, which looks this often. */
+const LOOK_INTERVAL_MS = 1_000
+const RESULTS_MAX = 8
+const COMMANDS_REMEMBERED = 256
+const SAME_SENTENCE_AFTER_MS = 600_000
+
+export interface CloudLinkPorts {
+  readonly credentialPath: string
+  readonly identity: Identity
+  readonly version: Version
+  readonly log: Log
+  /** The agent has facts and a plan to report. */
+  readonly ready: Promise<void>
+  readonly report: (results: ReportRequest['commandResults']) => ReportRequest
+  readonly onSettings: (cloud: string, revision: number, value: NodeSettings) => Promise<void>
+  readonly onReported: (cloud: string, value: NodeSettings) => Promise<void>
+  /** Text for the person on the cloud's page. */
+  readonly runCommand: (command: Command, signal: AbortSignal) => Promise<string>
+}
+
+/** The loops towards the cloud that this machine is registered with: they begin and end with the registration. */
+export class CloudLink {
+  private readonly ports: CloudLinkPorts
+  private cloud: Cloud | null = null
+  private loops: Loops | null = null
+  private results: { id: string; text: string }[] = []
+  private readonly commandsSeen = new Set<string>()
+  private lastFailure = { sentence: '', atMs: 0 }
+
+  constructor(ports: CloudLinkPorts) {
+    this.ports = ports
+  }
+
+  get state(): CloudState {
+    return this.cloud?.state ?? { url: null, state: 'none', lastContactMs: null, reason: '' }
+  }
+
+  get instanceKey(): string | null {
+    return this.cloud?.instanceKey ?? null
+  }
+
+  /** A loop of the agent: follows the credential file. */
+  async run(signal: AbortSignal): Promise<void> {
+    let seenMs = -1
+    let known: Credential['registeredAtMs'] | null = null
+    try {
+      while (!signal.aborted) {
+        const changedMs = await stat(this.ports.credentialPath).then(
+          (stats) => stats.mtimeMs,
+          () => 0,
+        )
+        if (changedMs !== seenMs) {
+          const credential = await readCredential(this.ports.credentialPath)
+          if ((credential?.registeredAtMs ?? null) !== known) {
+            known = credential?.registeredAtMs ?? null
+            await this.follow(credential)
+          }
+          seenMs = changedMs
+        }
+        await sleep(LOOK_INTERVAL_MS, signal)
+      }
+    } finally {
+      await this.loops?.stop()
+    }
+  }
+
+  private async follow(credential: Credential | null): Promise<void> {
+    await this.loops?.stop()
+    this.loops = null
+    this.cloud = null
+    const { ports } = this
+    ports.version.bump()
+    if (!credential) return
+    const changed = () => ports.version.bump()
+    const cloud = new Cloud({ credentialPath: ports.credentialPath, identity: ports.identity, credential, changed })
+    const loops = new Loops(ports.log)
+    const onFailure = (error: unknown) => this.say(error)
+    const onCommand = (command: Command) => void this.answer(command, loops.signal)
+    const onSettings = (revision: number, value: NodeSettings) => ports.onSettings(cloud.instanceKey, revision, value)
+    this.cloud = cloud
+    this.loops = loops
+    ports.log.info(`registered with ${credential.url} for ${credential.organisation.name}`)
+    loops.start('renew', (signal) => renewLoop(cloud, signal))
+    loops.start('poll', (signal) => pollLoop({ cloud, onSettings, onCommand, onFailure }, signal))
+    loops.start('report', (signal) =>
+      reportLoop(
+        {
+          cloud,
+          version: ports.version,
+          ready: ports.ready,
+          compose: () => ports.report(this.results),
+          onTaken: (report) => this.taken(cloud, report),
+          onFailure,
+        },
+        signal,
+      ),
+    )
+  }
+
+  private async taken(cloud: Cloud, report: ReportRequest): Promise<void> {
+    this.results = this.results.filter((result) => !report.commandResults.some((sent) => isDeepStrictEqual(sent, result)))
+    await this.ports.onReported(cloud.instanceKey, report.settings.value)
+  }
+
+  private async answer(command: Command, signal: AbortSignal): Promise<void> {
+    if (this.commandsSeen.has(command.id)) return
+    this.commandsSeen.add(command.id)
+    if (this.commandsSeen.size > COMMANDS_REMEMBERED) for (const oldest of this.commandsSeen) if (this.commandsSeen.delete(oldest)) break
+    const text = await this.ports
+      .runCommand(command, signal)
+      .catch((error: unknown) => `It failed: ${error instanceof Error ? error.message : String(error)}`)
+    this.results = [...this.results, { id: command.id, text: text.slice(-65_536) }].slice(-RESULTS_MAX)
+    this.ports.version.bump()
+  }
+
+  /** The same sentence again at most every ten minutes: a cloud that is away for days does not fill the log. */
+  private say(error: unknown): void {
+    const sentence = error instanceof Error ? error.message : String(error)
+    if (sentence === this.lastFailure.sentence && Date.now() - this.lastFailure.atMs < SAME_SENTENCE_AFTER_MS) return
+    this.lastFailure = { sentence, atMs: Date.now() }
+    this.ports.log.warn(`The cloud is not reached; this machine goes on by itself. ${sentence}`)
+  }
+}

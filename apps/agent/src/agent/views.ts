@@ -1,0 +1,195 @@
+import * as z from 'zod/mini'
+import type { ClusterFile, Discovery, Health } from '@thatdam/protocol/cluster'
+import { CameraProxyStatus, CaptureDaemonStatus, DeriverStatus, IndexerStatus, type LocalState } from '@thatdam/protocol/local'
+import type { ReportRequest } from '@thatdam/protocol/poll'
+import type { Role, ServiceName, Term } from '@thatdam/protocol/plan'
+import type { NodeFacts } from '@thatdam/protocol/facts'
+import type { CloudState } from '../cloud/cloud.ts'
+import type { PlanApplier } from '../plan-applier.ts'
+import { AGENT_VERSION } from '../program.ts'
+import type { Identity } from '../state/identity.ts'
+import type { Ring } from '../state/ring.ts'
+import type { Settings } from '../state/settings.ts'
+
+/** Below this much free disk nothing more is recorded: 2 GB, or 2 % of a small disk. */
+const RESERVE_BYTES = 2_000_000_000
+
+/** What the blob-store's status tells; before its first word, the facts do. */
+const StoreDisk = z.object({ root: z.string(), diskFreeBytes: z.number(), diskTotalBytes: z.number(), reserveBytes: z.number() })
+
+export interface ViewPorts {
+  readonly identity: Identity
+  readonly ring: Ring
+  readonly term: Term
+  readonly startedAtMs: number
+  readonly casRoot: string
+  readonly settings: Settings
+  readonly applier: PlanApplier
+  readonly version: () => number
+  readonly facts: () => NodeFacts
+  readonly warnings: () => readonly string[]
+  readonly cloud: () => CloudState
+  readonly claimed: () => boolean
+  readonly passwordSet: () => boolean
+  readonly port: () => number
+  readonly bind: () => 'loopback' | 'lan'
+}
+
+/** What the agent tells about itself, each in the shape of its reader. All are made from the present state when asked. */
+export class Views {
+  private readonly ports: ViewPorts
+
+  constructor(ports: ViewPorts) {
+    this.ports = ports
+  }
+
+  get role(): Role {
+    return this.ports.applier.body?.role ?? 'worker'
+  }
+
+  consoleUrls(): string[] {
+    const { port, bind, facts } = this.ports
+    const hosts = bind() === 'lan' ? ['localhost', ...facts().reachability.lanAddresses] : ['localhost']
+    return hosts.map((host) => `http://${host.includes(':') ? `[${host}]` : host}:${port()}`)
+  }
+
+  localState(): LocalState {
+    const { identity, ring, term, settings, applier } = this.ports
+    const facts = this.ports.facts()
+    return {
+      version: this.ports.version(),
+      node: {
+        nodeId: identity.nodeId,
+        clusterId: ring.clusterId,
+        fingerprint: ring.fingerprint,
+        role: this.role,
+        term,
+        startedAtMs: this.ports.startedAtMs,
+        agentVersion: AGENT_VERSION,
+      },
+      settings: settings.value,
+      settingsProblems: this.problems(),
+      facts,
+      plan: applier.state(),
+      members: [
+        {
+          nodeId: identity.nodeId,
+          name: settings.value.name,
+          role: this.role,
+          osName: facts.osName,
+          self: true,
+          lastContactMs: null,
+          services: applier.body?.services ?? [],
+        },
+      ],
+      cloud: this.ports.cloud(),
+      ...this.serviceStates(),
+      store: this.store(facts),
+      owner: { passwordSet: this.ports.passwordSet(), consoleBind: this.ports.bind(), consoleUrls: this.consoleUrls() },
+    }
+  }
+
+  health(): Health {
+    const { identity, startedAtMs, applier } = this.ports
+    const { services } = applier.state()
+    const failed = services
+      .filter(({ state }) => state === 'failed' || state === 'backing-off')
+      .map(({ name, reason }) => ({ service: name, reason }))
+    const starting = services.length === 0 || services.some(({ state }) => state === 'starting')
+    return {
+      status: failed.length > 0 ? 'degraded' : starting ? 'starting' : 'ok',
+      node_id: identity.nodeId,
+      role: this.role,
+      version: AGENT_VERSION,
+      uptime_seconds: Math.floor((Date.now() - startedAtMs) / 1000),
+      failed,
+    }
+  }
+
+  discovery(): Discovery {
+    const { identity, ring, claimed } = this.ports
+    return {
+      version: 1,
+      node_id: identity.nodeId,
+      cluster_id: claimed() ? ring.clusterId : null,
+      fingerprint: claimed() ? ring.fingerprint : null,
+      leader_url: this.leaderUrl(),
+      api_version: 1,
+    }
+  }
+
+  cluster(): ClusterFile {
+    const { identity, ring, term, settings } = this.ports
+    const url = this.leaderUrl()
+    return {
+      version: 1,
+      node_id: identity.nodeId,
+      role: this.role,
+      leader: url === null ? null : { url, advertised_via: 'self', last_seen: new Date().toISOString() },
+      services: { api_url: url, supervisor_url: null },
+      cluster_id: ring.clusterId,
+      term,
+      members: [{ node_id: identity.nodeId, name: settings.value.name, role: this.role, alive: true, last_seen_ms: Date.now() }],
+    }
+  }
+
+  report(commandResults: ReportRequest['commandResults']): ReportRequest {
+    const { identity, term, settings, applier } = this.ports
+    const { cameras, captures } = this.serviceStates()
+    const facts = this.ports.facts()
+    return {
+      version: 1,
+      nodeId: identity.nodeId,
+      sentAtMs: Date.now(),
+      facts,
+      role: this.role,
+      term,
+      plan: applier.state(),
+      settings: { cloudRevision: settings.cloudRevision, value: settings.value, problems: this.problems() },
+      counts: {
+        assets: settings.assets,
+        cameras: Math.max(cameras.length, facts.cameras.length),
+        recordingsActive: captures.filter(({ state }) => state === 'recording').length,
+      },
+      commandResults,
+    }
+  }
+
+  private leaderUrl(): string | null {
+    if (this.role !== 'leader') return null
+    const [own = null, lan] = this.consoleUrls()
+    return lan ?? own
+  }
+
+  private problems(): string[] {
+    return [...new Set([...this.ports.settings.problems, ...this.ports.warnings()])].slice(0, 32).map((sentence) => sentence.slice(0, 500))
+  }
+
+  private serviceStates(): Pick<LocalState, 'cameras' | 'captures' | 'index' | 'derive'> {
+    const status = (name: ServiceName) => this.ports.applier.view(name)?.status ?? null
+    const cameras = CameraProxyStatus.safeParse(status('camera-proxy'))
+    const captures = CaptureDaemonStatus.safeParse(status('capture-daemon'))
+    const index = IndexerStatus.safeParse(status('indexer'))
+    const derive = DeriverStatus.safeParse(status('deriver'))
+    return {
+      cameras: cameras.success ? cameras.data.cameras : [],
+      captures: captures.success ? captures.data.captures : [],
+      index: index.success ? index.data : null,
+      derive: derive.success ? derive.data : null,
+    }
+  }
+
+  private store(facts: NodeFacts): LocalState['store'] {
+    const { casRoot } = this.ports
+    const now = StoreDisk.safeParse(this.ports.applier.view('blob-store')?.status)
+    if (now.success) return now.data
+    const disk = facts.stores.find(({ root }) => root === casRoot) ?? facts.stores[0]
+    const diskTotalBytes = disk?.diskTotalBytes ?? 0
+    return {
+      root: casRoot,
+      diskFreeBytes: disk?.diskFreeBytes ?? 0,
+      diskTotalBytes,
+      reserveBytes: Math.min(RESERVE_BYTES, Math.floor(diskTotalBytes / 50)),
+    }
+  }
+}

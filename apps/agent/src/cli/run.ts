@@ -1,0 +1,47 @@
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Agent } from '../agent/agent.ts'
+import { makeLog } from '../log.ts'
+import { LogFile } from '../runtimes/exec/log-file.ts'
+import { SERVICES } from '../services/registry.ts'
+import type { CliCommand } from './context.ts'
+
+const STOP_LIMIT_MS = 15_000
+const HELP = `thatdam run: runs this machine's agent in the foreground until Ctrl-C or SIGTERM.
+Settings come from the environment: STATE_DIR, CAS_ROOT, INDEX_PATHS (";"-separated), SERVICE_PORT, LOG_LEVEL, LOG_FORMAT, FFMPEG_PATH …`
+
+export const run: CliCommand = async (argv, context) => {
+  const { values } = parseArgs({ args: [...argv], options: { help: { type: 'boolean', short: 'h' } } })
+  if (values.help) {
+    context.out(HELP)
+    return 0
+  }
+  const { env } = context
+  const file = new LogFile(join(env.stateDir, 'logs', 'agent.log'))
+  const log = makeLog({ level: env.logLevel, format: env.logFormat, write: (line) => process.stderr.write(line), file })
+  const ended = waitForEnd(log.info)
+  process.on('unhandledRejection', (error) => log.error('a promise was rejected that nobody waited for', error))
+  const agent = await Agent.start({ env, log, services: SERVICES })
+  log.info(`agent ${agent.nodeId} runs as process ${process.pid}; console: ${agent.consoleUrls.join('  ')}`)
+  await ended
+  setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
+  await agent.stop()
+  log.info('stopped')
+  return 0
+}
+
+/** Resolves at the first Ctrl-C or SIGTERM; a second one ends the program at once. */
+function waitForEnd(say: (message: string) => void): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false
+    const end = (signal: NodeJS.Signals) => {
+      if (asked) process.exit(130)
+      asked = true
+      say(`${signal}: stops everything in order`)
+      resolve()
+    }
+    process.on('SIGINT', end)
+    process.on('SIGTERM', end)
+    if (process.platform !== 'win32') process.on('SIGHUP', () => {})
+  })
+}

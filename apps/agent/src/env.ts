@@ -1,0 +1,96 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import * as z from 'zod/mini'
+import { ThatdamError } from '@thatdam/protocol/errors'
+import { NodeId } from '@thatdam/protocol/ids'
+
+const Text = z.optional(z.string())
+const Environment = z.object({
+  STATE_DIR: Text,
+  DATA_ROOT: Text,
+  CAS_ROOT: Text,
+  /** Folders, `;`-separated. */
+  INDEX_PATHS: Text,
+  NODE_ID: z.optional(NodeId),
+  CLOUD_CONTROL_URL: z.optional(z.url()),
+  SERVICE_PORT: z._default(z.coerce.number().check(z.int(), z.minimum(0), z.maximum(65_535)), 8080),
+  LOG_LEVEL: z._default(z.enum(['debug', 'info', 'warn', 'error']), 'info'),
+  LOG_FORMAT: z._default(z.enum(['text', 'json']), 'text'),
+  FFMPEG_PATH: Text,
+  /** Names of generated cameras, `,`-separated: `clock`. */
+  TEST_CAMERAS: Text,
+  /** A folder with release.json and archives, asked before the cloud. */
+  RELEASES_DIR: Text,
+  /** A folder with server.mjs: the console of a checkout, instead of a bundle. */
+  CONSOLE_DIR: Text,
+  THATDAM_TOKEN: Text,
+})
+
+export interface Env {
+  readonly stateDir: string
+  readonly casRoot: string
+  /** Null: not set. */
+  readonly indexPaths: readonly string[] | null
+  readonly nodeId: string | null
+  readonly cloudUrl: string | null
+  readonly servicePort: number
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  readonly logFormat: 'text' | 'json'
+  /** As the owner gave it; null: PATH decides. */
+  readonly ffmpegPath: string | null
+  readonly testCameras: readonly string[]
+  readonly releasesDir: string | null
+  readonly consoleDir: string | null
+  readonly token: string | null
+  /** For child processes: what we got, without our secrets. */
+  readonly childEnvironment: NodeJS.ProcessEnv
+}
+
+/** The state directory when nobody says another: the system's place for root, else the person's own. */
+export function defaultStateDir(platform: NodeJS.Platform, isRoot: boolean, source: NodeJS.ProcessEnv): string {
+  if (platform === 'win32') return join(source['ProgramData'] ?? 'C:\\ProgramData', 'ThatDAM')
+  if (platform === 'darwin') return isRoot ? '/Library/Application Support/ThatDAM' : join(homedir(), 'Library/Application Support/ThatDAM')
+  return isRoot ? '/var/lib/thatdam' : join(source['XDG_DATA_HOME'] ?? join(homedir(), '.local/share'), 'thatdam')
+}
+
+/** @throws ThatdamError that names the variable and what is wrong with it. */
+export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
+  const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== undefined && value.trim() !== ''))
+  const parsed = Environment.safeParse(given)
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]
+    const name = String(issue?.path[0] ?? '')
+    throw new ThatdamError('BAD_REQUEST', `The environment variable ${name} cannot be used: ${issue?.message ?? 'not as expected'}.`)
+  }
+  const values = parsed.data
+  const stateDir = resolve(values.STATE_DIR ?? defaultStateDir(process.platform, process.getuid?.() === 0, source))
+  const dataRoot = values.DATA_ROOT === undefined ? stateDir : resolve(values.DATA_ROOT)
+  const { THATDAM_TOKEN: _token, ...childEnvironment } = source
+  return {
+    stateDir,
+    casRoot: resolve(values.CAS_ROOT ?? join(dataRoot, 'store')),
+    indexPaths: values.INDEX_PATHS === undefined ? null : splitPaths(values.INDEX_PATHS),
+    nodeId: values.NODE_ID ?? null,
+    cloudUrl: values.CLOUD_CONTROL_URL?.replace(/\/+$/, '') ?? null,
+    servicePort: values.SERVICE_PORT,
+    logLevel: values.LOG_LEVEL,
+    logFormat: values.LOG_FORMAT,
+    ffmpegPath: values.FFMPEG_PATH ?? null,
+    testCameras: (values.TEST_CAMERAS ?? '')
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+    releasesDir: values.RELEASES_DIR ?? null,
+    consoleDir: values.CONSOLE_DIR ?? null,
+    token: values.THATDAM_TOKEN ?? null,
+    childEnvironment: { MALLOC_ARENA_MAX: '2', ...childEnvironment },
+  }
+}
+
+function splitPaths(text: string): string[] {
+  const paths = text
+    .split(';')
+    .map((path) => path.trim())
+    .filter((path) => path !== '')
+  return [...new Set(paths.map((path) => resolve(path.replace(/^~(?=$|[/\\])/, homedir()))))]
+}

@@ -1,0 +1,78 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { NewSessionResponse, Session } from '@thatdam/protocol/local'
+
+const LIFE_MS = 30 * 24 * 3600_000
+/** How often the sliding end of a session is written. */
+const SLIDE_MS = 3600_000
+const SESSIONS_MAX = 10_000
+
+/** Browser sessions. The cookie is 256 random bits and only its hash is kept: a copy of the file signs nobody in. */
+export class SessionStore {
+  private readonly database: DatabaseSync
+  private readonly insert: StatementSync
+  private readonly select: StatementSync
+  private readonly slide: StatementSync
+  private readonly endedHandlers: ((sessionId: string | null) => void)[] = []
+
+  constructor(path: string) {
+    this.database = new DatabaseSync(path)
+    this.database.exec(`
+      PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+      CREATE TABLE IF NOT EXISTS session (hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, name TEXT NOT NULL, expires_ms INTEGER NOT NULL) STRICT;
+      CREATE TABLE IF NOT EXISTS handoff (id TEXT PRIMARY KEY, expires_ms INTEGER NOT NULL) STRICT;`)
+    this.insert = this.database.prepare('INSERT INTO session (hash, id, kind, name, expires_ms) VALUES (?, ?, ?, ?, ?)')
+    this.select = this.database.prepare('SELECT id, kind, name, expires_ms FROM session WHERE hash = ? AND expires_ms > ?')
+    this.slide = this.database.prepare('UPDATE session SET expires_ms = ? WHERE hash = ?')
+  }
+
+  create(kind: 'password' | 'handoff', displayName: string, nowMs = Date.now()): NewSessionResponse {
+    this.database.prepare('DELETE FROM session WHERE expires_ms <= ?').run(nowMs)
+    this.database
+      .prepare('DELETE FROM session WHERE hash IN (SELECT hash FROM session ORDER BY expires_ms DESC LIMIT -1 OFFSET ?)')
+      .run(SESSIONS_MAX - 1)
+    const cookieValue = randomBytes(32).toString('base64url')
+    const expiresAtMs = nowMs + LIFE_MS
+    this.insert.run(hashOf(cookieValue), randomBytes(8).toString('hex'), kind, displayName.slice(0, 200), expiresAtMs)
+    return { cookieValue, expiresAtMs }
+  }
+
+  /** Null for a cookie that is unknown, ended or over. Each use moves the end. */
+  resolve(cookieValue: string, nowMs = Date.now()): Session | null {
+    const hash = hashOf(cookieValue)
+    const row = this.select.get(hash, nowMs) as { id: string; kind: 'password' | 'handoff'; name: string; expires_ms: number } | undefined
+    if (!row) return null
+    if (nowMs + LIFE_MS - row.expires_ms > SLIDE_MS) this.slide.run(nowMs + LIFE_MS, hash)
+    return { sessionId: row.id, kind: row.kind, displayName: row.name }
+  }
+
+  end(sessionId: string): void {
+    this.database.prepare('DELETE FROM session WHERE id = ?').run(sessionId)
+    for (const handler of this.endedHandlers) handler(sessionId)
+  }
+
+  /** After a change of the password. */
+  endAll(): void {
+    this.database.exec('DELETE FROM session')
+    for (const handler of this.endedHandlers) handler(null)
+  }
+
+  /** The handler gets the id of the session that ended, or null for all. */
+  onEnded(handler: (sessionId: string | null) => void): void {
+    this.endedHandlers.push(handler)
+  }
+
+  /** True the first time for an id: a hand-off works once, also across restarts. */
+  useHandoff(handoffId: string, expiresAtMs: number, nowMs = Date.now()): boolean {
+    this.database.prepare('DELETE FROM handoff WHERE expires_ms < ?').run(nowMs - 600_000)
+    return this.database.prepare('INSERT OR IGNORE INTO handoff (id, expires_ms) VALUES (?, ?)').run(handoffId, expiresAtMs).changes === 1
+  }
+
+  close(): void {
+    this.database.close()
+  }
+}
+
+function hashOf(cookieValue: string): Buffer {
+  return createHash('sha256').update(cookieValue).digest()
+}

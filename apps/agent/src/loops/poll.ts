@@ -1,0 +1,41 @@
+import { PollResponse, type Command } from '@thatdam/protocol/poll'
+import type { NodeSettings } from '@thatdam/protocol/settings'
+import { Backoff, sleep } from '../backoff.ts'
+import type { Cloud } from '../cloud/cloud.ts'
+
+/** The cloud holds a poll up to 50 s; after this it is taken for lost. */
+const POLL_LIMIT_MS = 70_000
+
+export interface PollPorts {
+  readonly cloud: Cloud
+  readonly onSettings: (revision: number, value: NodeSettings) => Promise<void>
+  readonly onCommand: (command: Command) => void
+  readonly onFailure: (error: unknown) => void
+}
+
+/**
+ * The held poll. What it brings is the owner's settings and commands; a plan from the cloud is not followed, as this node has its own
+ * (THREATS 24). The cloud's being away changes nothing here.
+ */
+export async function pollLoop(ports: PollPorts, signal: AbortSignal): Promise<void> {
+  const backoff = new Backoff()
+  let cursor = 0
+  while (!signal.aborted) {
+    try {
+      const answer = await ports.cloud.call({ method: 'GET', path: `/agent/v1/poll?cursor=${cursor}`, timeoutMs: POLL_LIMIT_MS, signal })
+      backoff.reset()
+      if (answer.status !== 200) continue
+      const news = PollResponse.parse(answer.body)
+      if (news.settings) await ports.onSettings(news.settings.revision, news.settings.value)
+      for (const command of news.commands) ports.onCommand(command)
+      // A server that answers the same revision again would be asked in a tight circle.
+      if (news.revision === cursor) await sleep(backoff.nextMs(), signal)
+      cursor = news.revision
+    } catch (error) {
+      if (signal.aborted) return
+      ports.cloud.failed(error)
+      ports.onFailure(error)
+      await sleep(backoff.nextMs(), signal)
+    }
+  }
+}

@@ -1,0 +1,59 @@
+#!/usr/bin/env node
+import { ThatdamError } from '@thatdam/protocol/errors'
+import type { CliCommand, CliContext } from './cli/context.ts'
+import { readEnv } from './env.ts'
+
+/*
+ * The one executable: composition root and dispatch. A command's code is loaded only when it is asked for, so that the running agent
+ * carries nothing of the others.
+ */
+const COMMANDS: Readonly<Record<string, { readonly load: () => Promise<{ run: CliCommand }>; readonly does: string }>> = {
+  run: { load: () => import('./cli/run.ts'), does: 'run this machine’s agent in the foreground' },
+  register: { load: () => import('./cli/register.ts'), does: 'join the organisation that made a join token' },
+  status: { load: () => import('./cli/status.ts'), does: 'what runs here, and why' },
+  logs: { load: () => import('./cli/logs.ts'), does: 'the newest log lines of the agent or one service' },
+  doctor: { load: () => import('./cli/doctor.ts'), does: 'look for what is wrong, and say what to do' },
+  password: { load: () => import('./cli/password.ts'), does: 'set or reset the owner’s password of this machine’s console' },
+  unregister: { load: () => import('./cli/unregister.ts'), does: 'forget the cloud; library and recordings stay' },
+  version: { load: () => import('./cli/version.ts'), does: 'the version' },
+}
+
+const USAGE = `thatdam <command>
+
+${Object.entries(COMMANDS)
+  .map(([name, { does }]) => `  ${name.padEnd(11)} ${does}`)
+  .join('\n')}
+
+Each command has --help.
+`
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name = 'help', ...rest] = argv
+  if (name === 'help' || name === '--help' || name === '-h') {
+    process.stdout.write(USAGE)
+    return 0
+  }
+  const command = COMMANDS[name === '--version' ? 'version' : name]
+  if (!command) {
+    process.stderr.write(`thatdam: there is no command “${name}”.\n\n${USAGE}`)
+    return 64
+  }
+  const context: CliContext = {
+    env: readEnv(),
+    out: (line) => process.stdout.write(`${line}\n`),
+    err: (line) => process.stderr.write(`${line}\n`),
+    stdin: process.stdin,
+  }
+  const { run } = await command.load()
+  return await run(rest, context)
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    const isUsage = error instanceof TypeError && String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')
+    if (error instanceof ThatdamError || isUsage) process.stderr.write(`thatdam: ${error.message}\n`)
+    else console.error('thatdam: something failed that should not have:', error)
+    process.exit(isUsage ? 64 : 1)
+  },
+)

@@ -1,0 +1,278 @@
+import type { Json } from '@thatdam/protocol/canonical'
+import { ThatdamError } from '@thatdam/protocol/errors'
+import type { NodeFacts } from '@thatdam/protocol/facts'
+import type { ServiceConfig } from '@thatdam/protocol/local'
+import type { PlanBody, PlannedService, PlanState, ServiceName, ServiceReport } from '@thatdam/protocol/plan'
+import type {
+  BundleSource,
+  ConfigPart,
+  ExecSpec,
+  RunningService,
+  Service,
+  ServiceContext,
+  ServiceHost,
+  ServiceView,
+} from './services/service.ts'
+
+const FAILED_STARTS_MAX = 3
+/** Recordings are sealed first, while their camera and the op-log are still there. */
+const STOPS_FIRST: ReadonlySet<ServiceName> = new Set(['capture-daemon', 'indexer', 'deriver', 'local-console', 'catalog'])
+const STOP_FIRST_MS = 9_500
+const STOP_REST_MS = 4_000
+
+export interface Plan {
+  readonly hash: string
+  readonly body: PlanBody
+}
+
+export interface ApplierOptions {
+  readonly services: ReadonlyMap<ServiceName, Service>
+  readonly exec: (context: ServiceContext, spec: ExecSpec, changed: () => void) => RunningService
+  readonly bundles: BundleSource
+  /** Everything of a service's configuration but `peers`. */
+  readonly config: (planned: PlannedService, body: PlanBody) => ServiceConfig
+  readonly facts: () => NodeFacts
+  /** A view, a status or a plan changed. */
+  readonly changed: () => void
+  /** This plan runs whole: the one to come back to. */
+  readonly onGood: (plan: Plan) => void
+  readonly log: (message: string, error?: unknown) => void
+}
+
+interface Slot {
+  readonly planned: PlannedService
+  readonly key: string
+  readonly running: RunningService | null
+  /** Why it does not run. */
+  readonly waiting: string
+}
+
+const EMPTY: { readonly [part in ConfigPart]: Partial<ServiceConfig> } = {
+  indexPaths: { indexPaths: [] },
+  cameras: { cameras: [] },
+  ffmpeg: { ffmpegPath: null, ffprobePath: null },
+  maxParallel: { maxParallel: 1 },
+  nodeName: { nodeName: '' },
+}
+
+/*
+ * Makes what runs equal to what the plan says; doing it twice changes nothing.
+ *
+ *   desired ──apply──▶ every service past its start ──▶ applied, and the good plan from now on
+ *      └── a service that this plan changed ends three times before it is ready ──▶ rejected; the last good plan runs instead
+ */
+export class PlanApplier {
+  private readonly options: ApplierOptions
+  private readonly slots = new Map<ServiceName, Slot>()
+  private desired: Plan | null = null
+  private good: Plan | null
+  private active: Plan | null = null
+  private appliedHash: string | null = null
+  private rejected: { bodyHash: string; reason: string } | null = null
+  private work: Promise<void> = Promise.resolve()
+  private queued = false
+  private stopped = false
+  private peersKey = ''
+
+  constructor(options: ApplierOptions, good: Plan | null) {
+    this.options = options
+    this.good = good
+  }
+
+  /** Applies a plan; the one that was rejected is not tried again until another came between. */
+  apply(plan: Plan): Promise<void> {
+    if (this.desired?.hash !== plan.hash) this.rejected = null
+    this.desired = plan
+    if (this.rejected === null) this.active = plan
+    return this.reconcile()
+  }
+
+  /** Looks again at everything: after a change of facts or settings. At most one pass waits behind the one that runs. */
+  reconcile(): Promise<void> {
+    if (this.queued || this.stopped) return this.work
+    this.queued = true
+    this.work = this.work.then(async () => {
+      this.queued = false
+      await this.pass()
+    })
+    return this.work
+  }
+
+  view(name: ServiceName): ServiceView | null {
+    return this.slots.get(name)?.running?.view() ?? null
+  }
+
+  get body(): PlanBody | null {
+    return this.active?.body ?? null
+  }
+
+  state(): PlanState {
+    const services = [...this.slots.values()].map((slot) => this.report(slot))
+    return { desiredHash: this.desired?.hash ?? null, appliedHash: this.appliedHash, rejected: this.rejected, services }
+  }
+
+  command(name: ServiceName, command: string, params: Readonly<Record<string, Json>>): Promise<Json> {
+    const slot = this.slots.get(name)
+    if (slot?.running) return slot.running.command(command, params)
+    const why = slot?.waiting ?? 'The plan does not run it on this machine.'
+    return Promise.reject(new ThatdamError('UNAVAILABLE', `The ${name} service is not running here. ${why}`))
+  }
+
+  /** Ordered and bounded: recordings and writers first, then what they use. */
+  async stop(): Promise<void> {
+    this.stopped = true
+    await this.work
+    const running = [...this.slots.values()].filter((slot) => slot.running !== null)
+    const stop = (slots: readonly Slot[], limitMs: number) => Promise.all(slots.map((slot) => slot.running?.stop(limitMs)))
+    await stop(
+      running.filter((slot) => STOPS_FIRST.has(slot.planned.name)),
+      STOP_FIRST_MS,
+    )
+    await stop(
+      running.filter((slot) => !STOPS_FIRST.has(slot.planned.name)),
+      STOP_REST_MS,
+    )
+    this.slots.clear()
+  }
+
+  private async pass(): Promise<void> {
+    const plan = this.active
+    if (!plan || this.stopped) return
+    const wanted = new Set(plan.body.services.map((planned) => planned.name))
+    const leaving = [...this.slots].filter(([name]) => !wanted.has(name))
+    await Promise.all(
+      leaving.map(async ([name, slot]) => {
+        this.slots.delete(name)
+        await slot.running?.stop()
+      }),
+    )
+    await Promise.all(plan.body.services.map((planned) => this.place(planned, plan.body)))
+    this.observe()
+  }
+
+  private async place(planned: PlannedService, body: PlanBody): Promise<void> {
+    const { name } = planned
+    const service = this.options.services.get(name)
+    const before = this.slots.get(name)
+    if (!service) {
+      this.slots.set(name, { planned, key: '', running: null, waiting: 'This version does not have it yet.' })
+      return
+    }
+    const context: ServiceContext = { planned, plan: body, config: this.configFor(service, planned, body), facts: this.options.facts() }
+    const assessment = service.assess(context)
+    if ('waiting' in assessment) {
+      this.slots.set(name, { planned, key: '', running: null, waiting: assessment.waiting })
+      await before?.running?.stop()
+      return
+    }
+    const { why: _why, ...behaviour } = planned
+    const key = JSON.stringify([behaviour, { ...context.config, peers: {} }])
+    if (before?.running && before.key === key) {
+      this.slots.set(name, { ...before, planned })
+      return
+    }
+    await before?.running?.stop()
+    this.slots.set(name, this.start(service, context, key))
+  }
+
+  private start(service: Service, context: ServiceContext, key: string): Slot {
+    const { planned } = context
+    const host: ServiceHost = {
+      exec: (inner, spec) => this.options.exec(inner, spec, () => this.observe()),
+      sibling: (name) => this.view(name),
+      bundles: this.options.bundles,
+      changed: () => this.observe(),
+    }
+    try {
+      return { planned, key, running: service.start({ ...context, config: { ...context.config, peers: this.peers() } }, host), waiting: '' }
+    } catch (error) {
+      this.options.log(`the service ${planned.name} could not be started`, error)
+      const reason = error instanceof Error ? error.message : String(error)
+      return { planned, key: '', running: null, waiting: `It could not be started: ${reason}` }
+    }
+  }
+
+  private configFor(service: Service, planned: PlannedService, body: PlanBody): ServiceConfig {
+    const parts = Object.keys(EMPTY) as ConfigPart[]
+    const unused = parts.filter((part) => !service.uses.includes(part)).map((part) => EMPTY[part])
+    return Object.assign({}, this.options.config(planned, body), ...unused, { peers: {} }) as ServiceConfig
+  }
+
+  private peers(): Record<string, string> {
+    const entries = [...this.slots].flatMap(([name, slot]) => {
+      const url = slot.running?.view().url
+      return url ? [[name, url] as const] : []
+    })
+    return Object.fromEntries(entries)
+  }
+
+  /** After any change of a view: tell siblings, and judge the plan. */
+  private observe(): void {
+    if (this.stopped) return
+    const peers = this.peers()
+    const peersKey = JSON.stringify(peers)
+    if (peersKey !== this.peersKey) {
+      this.peersKey = peersKey
+      for (const slot of this.slots.values()) slot.running?.setPeers(peers)
+    }
+    this.judge()
+    this.options.changed()
+  }
+
+  private judge(): void {
+    const { active, desired, good } = this
+    if (!active || !desired) return
+    if (active.hash === desired.hash && good && good.hash !== desired.hash) {
+      const culprit = [...this.slots.values()].find((slot) => this.isBlamed(slot, good.body))
+      if (culprit) {
+        this.reject(culprit, desired, good)
+        return
+      }
+    }
+    if (this.queued || !active.body.services.every((planned) => this.isSettled(planned.name))) return
+    if (this.appliedHash === active.hash) return
+    this.appliedHash = active.hash
+    if (active.hash !== good?.hash) {
+      this.good = active
+      this.options.onGood(active)
+    }
+  }
+
+  /** It failed to start three times, and the last good plan did not have it so. */
+  private isBlamed(slot: Slot, good: PlanBody): boolean {
+    if ((slot.running?.view().failedStarts ?? 0) < FAILED_STARTS_MAX) return false
+    const before = good.services.find((planned) => planned.name === slot.planned.name)
+    const behaviour = (planned: PlannedService) => JSON.stringify([planned.mode, planned.params])
+    return !before || behaviour(before) !== behaviour(slot.planned)
+  }
+
+  private reject(culprit: Slot, desired: Plan, good: Plan): void {
+    const why = culprit.running?.view().reason ?? ''
+    const reason = `The new plan was not kept: ${culprit.planned.name} failed ${FAILED_STARTS_MAX} times while starting. ${why}`.slice(
+      0,
+      500,
+    )
+    this.rejected = { bodyHash: desired.hash, reason }
+    this.options.log(`${reason} The last good plan runs instead.`)
+    this.active = good
+    void this.reconcile()
+  }
+
+  private isSettled(name: ServiceName): boolean {
+    const slot = this.slots.get(name)
+    if (!slot) return false
+    if (!slot.running) return true
+    const { state } = slot.running.view()
+    return state === 'running' || state === 'waiting'
+  }
+
+  private report(slot: Slot): ServiceReport {
+    const { name, mode, why } = slot.planned
+    if (!slot.running) {
+      const state = this.options.services.has(name) ? 'waiting' : 'not-in-this-version'
+      return { name, mode, state, reason: slot.waiting.slice(0, 500), restarts: 0, why }
+    }
+    const { state, reason, restarts } = slot.running.view()
+    return { name, mode, state, reason, restarts, why }
+  }
+}

@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+/*
+ * Where this program lies. Installed: `dist/thatdam.cjs` with `dist/services/*.cjs` (the build replaces `import.meta.*` by CommonJS names).
+ * From a checkout: the TypeScript sources themselves, which Node runs directly.
+ */
+const bundled = import.meta.filename.endsWith('.cjs')
+const programDir = import.meta.dirname
+
+/** What Node runs for a service's own process. */
+export function serviceEntry(name: string): string {
+  return bundled ? join(programDir, 'services', `${name}.cjs`) : join(programDir, 'services', name, 'process.ts')
+}
+
+/** What Node runs for the agent itself. */
+export function mainEntry(): string {
+  return bundled ? join(programDir, 'thatdam.cjs') : join(programDir, 'main.ts')
+}
+
+/** The release key that this installation has pinned: a file that the installer put beside the program. Null: none. */
+export function pinnedReleaseKey(): string | null {
+  try {
+    return readFileSync(join(programDir, 'release.pub'), 'utf8').trim()
+  } catch {
+    return null
+  }
+}
+
+export const AGENT_VERSION: string = readVersion()
+
+function readVersion(): string {
+  const file = bundled ? join(programDir, 'package.json') : join(dirname(programDir), 'package.json')
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}

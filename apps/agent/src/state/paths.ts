@@ -1,0 +1,45 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { ThatdamError } from '@thatdam/protocol/errors'
+
+/** Every file of the state directory, by name. */
+export function statePaths(stateDir: string) {
+  const at = (name: string) => join(stateDir, name)
+  return {
+    stateDir,
+    identity: at('identity.json'),
+    lock: at('agent.lock'),
+    pid: at('agent.pid'),
+    counters: at('counters.json'),
+    roster: at('roster.jsonl'),
+    oplog: at('oplog.db'),
+    settings: at('settings.json'),
+    facts: at('facts.json'),
+    plan: at('plan.json'),
+    goodPlan: at('plan-good.json'),
+    credential: at('credential.json'),
+    allowed: at('allowed-index-roots.json'),
+    owner: at('owner.json'),
+    sessions: at('sessions.db'),
+    local: at('local.json'),
+    gateway: at('gateway.json'),
+    cluster: at('cluster.json'),
+    bundles: at('bundles'),
+    logs: at('logs'),
+    children: at('children.json'),
+  } as const
+}
+export type StatePaths = ReturnType<typeof statePaths>
+
+/** @throws ThatdamError when the directory cannot be made or written. */
+export function makeStateDir(stateDir: string): void {
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new ThatdamError(
+      'INTERNAL',
+      `The state directory ${stateDir} cannot be made (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}). Run as a user who may write there, or set STATE_DIR to another folder.`,
+      { cause: error },
+    )
+  }
+}

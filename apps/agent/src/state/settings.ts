@@ -1,0 +1,196 @@
+import { isDeepStrictEqual } from 'node:util'
+import * as z from 'zod/mini'
+import type { OpLog } from '@thatdam/oplog/disk/log'
+import type { Json } from '@thatdam/protocol/canonical'
+import { Hlc, OpId, type OpBody } from '@thatdam/protocol/ops'
+import { JsonValue } from '@thatdam/protocol/plan'
+import { DEFAULT_SETTINGS, NodeSettings } from '@thatdam/protocol/settings'
+import { readJson, writeFileDurable } from '@thatdam/store/durable'
+import { isAllowed } from './allowed-roots.ts'
+
+const FIELDS = ['name', 'labels', 'indexPaths', 'excludeServices', 'excludeLeader', 'quotas', 'quietHours'] as const
+type Field = (typeof FIELDS)[number]
+const PAGE = 1000
+
+const Winner = z.object({ id: OpId, hlc: Hlc, value: JsonValue })
+/** `settings.json`: the fold of this node's `node.set` ops up to a position of the feed; made anew from the ops when it is lost. */
+const SettingsFile = z.object({
+  version: z.literal(1),
+  feedId: z.string(),
+  position: z.number(),
+  winners: z.record(z.string(), Winner),
+  /** Which cloud the two below belong to: its instance key. */
+  cloud: z.nullable(z.string()),
+  cloudRevision: z.number(),
+  /** What the cloud last heard from us: a field in which its wish differs from this is a field that it changed. */
+  reported: z.nullable(NodeSettings),
+  /** INDEX_PATHS at the last start: only a change of it counts as the owner's edit. */
+  environmentPaths: z.nullable(z.array(z.string())),
+  problems: z.array(z.string()),
+  /** `asset.ingested` ops so far, for the cloud's list. */
+  assets: z.number(),
+})
+type SettingsFile = z.infer<typeof SettingsFile>
+
+export interface SettingsOptions {
+  readonly path: string
+  readonly nodeId: string
+  readonly oplog: OpLog
+  readonly allowedRoots: () => readonly string[]
+  readonly changed: () => void
+}
+
+/** The owner's wishes for this node. The op-log is the truth; this is its fold, with what the cloud knows of it. */
+export class Settings {
+  private readonly options: SettingsOptions
+  private file: SettingsFile
+  private current: NodeSettings
+  private writing: Promise<void> = Promise.resolve()
+
+  private constructor(options: SettingsOptions, file: SettingsFile) {
+    this.options = options
+    this.file = file
+    this.current = this.fold()
+  }
+
+  static async open(options: SettingsOptions): Promise<Settings> {
+    const stored = await readJson(options.path, SettingsFile).catch(() => null)
+    const fresh: SettingsFile = {
+      version: 1,
+      feedId: options.oplog.feedId,
+      position: 0,
+      winners: {},
+      cloud: null,
+      cloudRevision: 0,
+      reported: null,
+      environmentPaths: null,
+      problems: [],
+      assets: 0,
+    }
+    const usable = stored !== null && stored.feedId === options.oplog.feedId && stored.position <= options.oplog.position
+    const settings = new Settings(
+      options,
+      usable ? stored : { ...fresh, ...stored, feedId: fresh.feedId, position: 0, winners: {}, assets: 0 },
+    )
+    settings.absorb()
+    return settings
+  }
+
+  get value(): NodeSettings {
+    return this.current
+  }
+
+  get problems(): readonly string[] {
+    return this.file.problems
+  }
+
+  get assets(): number {
+    return this.file.assets
+  }
+
+  get cloudRevision(): number {
+    return this.file.cloudRevision
+  }
+
+  /** Takes in what the op-log has beyond the last position; tells whether a setting changed. */
+  absorb(): boolean {
+    const { oplog, nodeId } = this.options
+    for (;;) {
+      const entries = oplog.read(this.file.position, PAGE)
+      for (const { op, position } of entries) {
+        this.file.position = position
+        if (op.body.kind === 'asset.ingested') this.file.assets += 1
+        if (op.body.kind !== 'node.set' || op.body.subject !== nodeId) continue
+        const known = this.file.winners[op.body.field]
+        if (known && (known.hlc > op.hlc || (known.hlc === op.hlc && known.id >= op.id))) continue
+        if (!NodeSettings.shape[op.body.field].safeParse(op.body.value).success) continue
+        this.file.winners[op.body.field] = { id: op.id, hlc: op.hlc, value: op.body.value }
+      }
+      if (entries.length < PAGE) break
+    }
+    const next = this.fold()
+    if (isDeepStrictEqual(next, this.current)) return false
+    this.current = next
+    this.options.changed()
+    return true
+  }
+
+  /** Appends ops for the fields that differ from what counts now. Signed and fsynced when it returns. */
+  set(wish: Partial<NodeSettings>): void {
+    const bodies = FIELDS.filter((field) => wish[field] !== undefined && !isDeepStrictEqual(wish[field], this.current[field])).map(
+      (field): { body: OpBody } => ({
+        body: {
+          kind: 'node.set',
+          subject: this.options.nodeId,
+          field,
+          value: wish[field] as Json,
+          replaces: this.file.winners[field]?.id ?? null,
+        },
+      }),
+    )
+    if (bodies.length === 0) return
+    this.options.oplog.append(bodies)
+    this.absorb()
+  }
+
+  /** INDEX_PATHS at start: the owner's own edit on the machine, when it is not what it was at the last start. */
+  async acceptEnvironment(paths: readonly string[] | null): Promise<void> {
+    if (isDeepStrictEqual(paths, this.file.environmentPaths)) return
+    if (paths !== null) this.set({ indexPaths: [...paths] })
+    this.file.environmentPaths = paths === null ? null : [...paths]
+    await this.save()
+  }
+
+  /**
+   * What the owner changed on the cloud's page becomes ops here. Index paths outside the folders that the machine's owner allowed are left
+   * out, with a sentence for the page. A revision that was taken in before changes nothing.
+   */
+  async acceptCloud(cloud: string, revision: number, wish: NodeSettings): Promise<void> {
+    if (this.file.cloud !== cloud) this.file = { ...this.file, cloud, cloudRevision: 0, reported: null }
+    if (revision <= this.file.cloudRevision) return
+    const base = this.file.reported ?? this.current
+    const changed: Partial<Record<Field, unknown>> = {}
+    for (const field of FIELDS) if (!isDeepStrictEqual(wish[field], base[field])) changed[field] = wish[field]
+    this.file.problems = []
+    if (changed['indexPaths'] !== undefined) changed['indexPaths'] = this.keepAllowed(wish.indexPaths)
+    this.set(changed as Partial<NodeSettings>)
+    this.file.cloudRevision = revision
+    this.options.changed()
+    await this.save()
+  }
+
+  /** After the cloud took a report with this value. */
+  async confirmReported(cloud: string, value: NodeSettings): Promise<void> {
+    if (this.file.cloud === cloud && isDeepStrictEqual(this.file.reported, value)) return
+    if (this.file.cloud !== cloud) this.file = { ...this.file, cloud, cloudRevision: 0 }
+    this.file.reported = value
+    await this.save()
+  }
+
+  /** One write at a time, always of the newest. */
+  save(): Promise<void> {
+    this.writing = this.writing.catch(() => {}).then(() => writeFileDurable(this.options.path, `${JSON.stringify(this.file)}\n`))
+    return this.writing
+  }
+
+  private keepAllowed(paths: readonly string[]): string[] {
+    const roots = this.options.allowedRoots()
+    const known = new Set(this.current.indexPaths)
+    const kept = paths.filter((path) => known.has(path) || isAllowed(path, roots))
+    for (const path of paths.filter((one) => !kept.includes(one)).slice(0, 32)) {
+      this.file.problems.push(
+        `The folder ${path.slice(0, 300)} is not indexed: this machine’s owner has not allowed the cloud to choose it. Add it on the machine’s own console, or register again with --allow-index.`,
+      )
+    }
+    return kept
+  }
+
+  private fold(): NodeSettings {
+    const value: Record<string, unknown> = { ...DEFAULT_SETTINGS(this.options.nodeId) }
+    for (const field of FIELDS) {
+      const winner = this.file.winners[field]
+      if (winner) value[field] = winner.value
+    }
+    return NodeSettings.parse(value)
+  }
+}
