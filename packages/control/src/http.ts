@@ -31,7 +31,7 @@ export type AgentRouteDeps = {
   holdMs?: readonly [number, number]
 }
 
-type Call = { req: IncomingMessage; res: ServerResponse; deps: AgentRouteDeps; address: string; url: URL }
+type Call = { req: IncomingMessage; res: ServerResponse; deps: AgentRouteDeps; address: string }
 type Route = { method: 'GET' | 'POST'; open: boolean; run: (call: Call) => Promise<Answer | null> }
 
 const SMALL_BODY_BYTES_MAX = 64 * 1024
@@ -64,7 +64,7 @@ export async function handleAgentRequest(req: IncomingMessage, res: ServerRespon
     const waitSeconds = await deps.limiter.admit(address, { open: route?.open ?? true })
     if (waitSeconds !== null) answer = tooMany(waitSeconds)
     else if (route === undefined || route.method !== req.method) answer = NOT_FOUND
-    else answer = await route.run({ req, res, deps, address, url: new URL(req.url ?? '', 'http://agent') })
+    else answer = await route.run({ req, res, deps, address })
   } catch (error) {
     answer = errorAnswer(error, path, deps)
   }
@@ -224,15 +224,15 @@ async function report(call: Call): Promise<Answer> {
 async function poll(call: Call): Promise<Answer | null> {
   const who = await authenticate(call)
   if ('answer' in who) return who.answer
-  const text = call.url.searchParams.get('cursor') ?? '0'
+  const text = new URLSearchParams(call.req.url?.split('?', 2)[1]).get('cursor') ?? '0'
   if (!/^\d{1,15}$/.test(text))
     throw new ThatdamError('BAD_REQUEST', 'The poll’s cursor must be a whole number: the revision of the last answer.')
   const { deps, res } = call
-  const gone = new AbortController()
-  res.once('close', () => gone.abort())
-  const held = deps.hub.open(who.node.id, gone.signal)
+  const held = deps.hub.open(who.node.id)
   if (held === null)
     return answerError(new ThatdamError('UNAVAILABLE', 'The server holds as many machines as it can. Try again in 30 s.'), 30)
+  // Not an AbortSignal: that costs 2 KB for each machine that waits.
+  res.once('close', () => held.release())
   try {
     deps.onContact?.(who.node)
     return await holdPoll(call, { node: who.node, cursor: Number(text), held })

@@ -45,13 +45,15 @@ describe('held polls', () => {
     second?.release()
   })
 
-  test('an abort ends the wait, also one from before', async () => {
+  test('a release ends the wait, also one from before; twice is harmless', async () => {
     hub = new PollHub({ heldMax: 2 })
-    const controller = new AbortController()
-    const outcome = hub.open('a', controller.signal)?.changed(60_000)
-    controller.abort()
+    const held = hub.open('a')
+    const outcome = held?.changed(60_000)
+    held?.release()
+    held?.release()
     expect(await outcome).toBe('aborted')
-    expect(await hub.open('b', controller.signal)?.changed(60_000)).toBe('aborted')
+    expect(await held?.changed(60_000)).toBe('aborted')
+    expect(hub.size).toBe(0)
   })
 
   test('waits of different lengths end in their order, not early and not a second late', async () => {

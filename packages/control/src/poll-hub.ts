@@ -1,6 +1,6 @@
 /**
  * Why a wait ended. `elapsed`: the asked time passed. `closed`: the node may not go on (removed, locked) or the hub shuts down.
- * `replaced`: a newer poll of the same node took its place. `aborted`: the caller's signal (the client hung up).
+ * `replaced`: a newer poll of the same node took its place. `aborted`: released by the caller (the client hung up).
  */
 export type WaitOutcome = 'woken' | 'elapsed' | 'closed' | 'replaced' | 'aborted'
 
@@ -13,7 +13,7 @@ const SLOTS = 256
 export interface HeldPoll {
   /** Waits for a wake since the last call, at most `holdMs` (≤ 60,000). One wait at a time. */
   changed(holdMs: number): Promise<WaitOutcome>
-  /** Frees the place. Always call it, in `finally`. */
+  /** Frees the place and ends a wait. Always call it, in `finally` and when the client hangs up; twice is harmless. */
   release(): void
 }
 
@@ -81,15 +81,13 @@ export class PollHub {
   }
 
   /** Takes a place for this node, ending an older poll of it. Null: all places are taken, or the hub is shut. */
-  open(key: string, signal?: AbortSignal): HeldPoll | null {
+  open(key: string): HeldPoll | null {
     if (this.#shut) return null
     const older = this.#held.get(key)
     if (older === undefined && this.#held.size >= this.#heldMax) return null
     const held = new Held(this, key)
     this.#held.set(key, held)
     older?.end('replaced')
-    if (signal?.aborted) held.end('aborted')
-    else signal?.addEventListener('abort', () => held.end('aborted'), { once: true })
     return held
   }
 
