@@ -35,6 +35,7 @@ export function agentEntries(root, publicKey) {
   return [
     { ...fileEntry(path.join(node.folder, 'bin', executable), `bin/${executable}`), mode: 0o755 },
     ...launchers(),
+    ...systemFiles(root),
     ...filesBelow(dist, 'dist/', (name) => !/(\.map|^package\.json|^release\.pub)$/.test(name)),
     { name: 'dist/release.pub', text: `${publicKey}\n` },
     ...outside.flatMap((part) => filesBelow(part.folder, `node_modules/${part.name}/`, neededAtRunTime(part.name))),
@@ -48,7 +49,7 @@ export function agentEntries(root, publicKey) {
  * a child service gets flags of its own.
  * @returns {Entry[]}
  */
-function launchers() {
+export function launchers() {
   const flags = '--max-semi-space-size=1 --max-old-space-size=64'
   if (process.platform === 'win32') {
     const lines = ['@echo off', 'setlocal', 'set UV_THREADPOOL_SIZE=2', `"%~dp0node.exe" ${flags} "%~dp0..\\dist\\thatdam.cjs" %*`, '']
@@ -69,6 +70,20 @@ export MALLOC_ARENA_MAX="\${MALLOC_ARENA_MAX:-2}" UV_THREADPOOL_SIZE="\${UV_THRE
 exec "$here/node" ${flags} "$here/../dist/thatdam.cjs" "$@"
 `
   return [{ name: 'bin/thatdam', text, mode: 0o755 }]
+}
+
+/**
+ * Units for the system's service manager, and the installer, which also uninstalls.
+ * @param {string} root @returns {Entry[]}
+ */
+export function systemFiles(root) {
+  const infra = path.join(root, 'infra')
+  const script = process.platform === 'win32' ? 'install.ps1' : 'install.sh'
+  return [
+    ...filesBelow(path.join(infra, 'systemd'), 'share/systemd/'),
+    ...filesBelow(path.join(infra, 'launchd'), 'share/launchd/'),
+    fileEntry(path.join(infra, 'install', script), `share/${script}`),
+  ]
 }
 
 /**

@@ -33,7 +33,7 @@ beforeAll(() => {
   write('apps/local-console/dist/bundle/server.mjs', '// stand-in')
   for (const file of ['LICENSE', 'package.json', 'apps/agent/package.json']) write(file, fs.readFileSync(path.join(checkout, file), 'utf8'))
   fs.mkdirSync(path.join(root, 'packages/db'), { recursive: true })
-  fs.symlinkSync(path.join(checkout, 'node_modules'), path.join(root, 'node_modules'))
+  for (const folder of ['node_modules', 'infra']) fs.symlinkSync(path.join(checkout, folder), path.join(root, folder))
 })
 afterAll(() => fs.rmSync(root, { recursive: true, force: true }))
 
@@ -76,7 +76,7 @@ it('the unpacked agent runs with its own Node, native parts and Perl, also throu
   fs.mkdirSync(home)
   await run('tar', ['-xzf', path.join(out, archive?.file ?? ''), '-C', home])
   fs.symlinkSync('un packed/bin/thatdam', path.join(root, 'link'))
-  const { stdout } = await run(path.join(root, 'link'), ['a b'], { env: { PATH: '/usr/bin:/bin' } })
+  const { stdout } = await run(path.join(root, 'link'), ['a b'], { env: { PATH: '/usr/bin:/bin' } as unknown as NodeJS.ProcessEnv })
   const [argument, vips, channel, version, exiftool] = JSON.parse(stdout) as string[]
   expect([argument, channel]).toEqual(['a b', 'function'])
   expect(vips).toMatch(/^\d+\./)

@@ -1,0 +1,228 @@
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { launchers, platform, systemFiles } from './contents.mjs'
+import { writeTarGz } from './tar.mjs'
+
+/*
+ * The install script against a real server, with a stand-in agent that keeps the contract: `register` reads the token from stdin and writes
+ * credential.json, `run` writes local.json with its pid and ends on SIGTERM, `unregister` removes the credential.
+ */
+const checkout = path.resolve(import.meta.dirname, '../..')
+const AGENT = `const fs = require('node:fs'), path = require('node:path')
+const state = process.env.STATE_DIR, at = (name) => path.join(state, name), [command, ...rest] = process.argv.slice(2)
+if (command === 'register') {
+  const token = fs.readFileSync(0, 'utf8').trim()
+  if (process.argv.join(' ').includes('td1.')) { console.error('the token is in argv'); process.exit(9) }
+  if (token !== 'td1.good') { console.error('This token has expired. Make a new one on the Add machine page.'); process.exit(3) }
+  if (!fs.existsSync(at('identity.json'))) fs.writeFileSync(at('identity.json'), String(Math.random()))
+  fs.writeFileSync(at('credential.json'), JSON.stringify({ url: rest[rest.indexOf('--url') + 1], args: rest }))
+} else if (command === 'run') {
+  if (fs.existsSync(at('refuse'))) { console.error('The plan file is damaged.'); process.exit(1) }
+  const { version } = require('./package.json')
+  fs.writeFileSync(at('ran.json'), JSON.stringify({ version, index: process.env.INDEX_PATHS, port: process.env.SERVICE_PORT, argv: process.argv, token: process.env.THATDAM_TOKEN }))
+  fs.writeFileSync(at('local.json'), JSON.stringify({ version: 1, pid: process.pid, url: '' }))
+  process.on('SIGTERM', () => { fs.appendFileSync(at('stopped'), 'x'); process.exit(0) })
+  setInterval(() => {}, 1000)
+} else if (command === 'unregister') fs.rmSync(at('credential.json'))
+`
+let home: string
+let served: string
+let server: http.Server
+let url: string
+const checksums = new Map<string, string>()
+const downloads: string[] = []
+
+async function makeRelease(version: string): Promise<string> {
+  const file = `thatdam-agent-${version}-${platform}.tar.gz`
+  const node = `#!/bin/sh\nexec '${process.execPath}' "$@"\n`
+  const made = await writeTarGz(path.join(served, file), [
+    ...launchers(),
+    ...systemFiles(checkout),
+    { name: 'bin/node', text: node, mode: 0o755 },
+    { name: 'dist/thatdam.cjs', text: AGENT },
+    { name: 'dist/package.json', text: JSON.stringify({ version }) },
+  ])
+  checksums.clear()
+  checksums.set(platform, `${made.sha256} ${file}`)
+  return file
+}
+
+beforeAll(async () => {
+  home = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'thatdam-install-')))
+  served = path.join(home, 'served')
+  fs.mkdirSync(served)
+  server = http.createServer((request, response) => {
+    const name = path.basename(request.url ?? '')
+    downloads.push(name)
+    if (name === 'install.sh') {
+      const lines = [...checksums].map(([of, rest]) => `${of} ${rest}`).join('\n')
+      response.end(
+        fs
+          .readFileSync(path.join(checkout, 'infra/install/install.sh'), 'utf8')
+          .replaceAll('@BASE_URL@', url)
+          .replaceAll('@CHECKSUMS@', lines),
+      )
+    } else if (fs.existsSync(path.join(served, name))) fs.createReadStream(path.join(served, name)).pipe(response)
+    else response.writeHead(404).end()
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterAll(() => {
+  server.close()
+  fs.rmSync(home, { recursive: true, force: true })
+})
+
+type Result = { code: number | null; output: string }
+/** As a person does it: `curl … | sh -s -- …`; a PATH may be put in front. */
+async function install(args: readonly string[], env: Readonly<Record<string, string>> = {}, shell = 'sh'): Promise<Result> {
+  const script = await (await fetch(`${url}/install.sh`)).text()
+  return await new Promise((resolve) => {
+    const child = spawn(shell, ['-s', '--', ...args], {
+      env: { ...process.env, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    let output = ''
+    child.stdout.on('data', (chunk) => (output += String(chunk)))
+    child.stderr.on('data', (chunk) => (output += String(chunk)))
+    child.once('exit', (code) => resolve({ code, output }))
+    child.stdin.end(script)
+  })
+}
+const json = (file: string): Record<string, string> => JSON.parse(fs.readFileSync(file, 'utf8')) as Record<string, string>
+const pidOf = (dir: string) => Number(fs.readFileSync(path.join(dir, 'app/agent.pid'), 'utf8'))
+/** Not there, or only its number until init takes it away. */
+const alive = (pid: number) => {
+  try {
+    process.kill(pid, 0)
+    return !/^State:\s+Z/m.test(process.platform === 'linux' ? fs.readFileSync(`/proc/${pid}/status`, 'utf8') : '')
+  } catch {
+    return false
+  }
+}
+const dir = () => path.join(home, "my machine's $app")
+const state = (name: string) => path.join(dir(), 'state', name)
+const media = () => path.join(home, 'media')
+const shells = ['sh', 'dash', 'bash'].filter((shell) => fs.existsSync(path.join('/bin', shell)))
+
+describe.runIf(process.platform !== 'win32')('install.sh', () => {
+  it('installs, registers and starts below a folder with an odd name', async () => {
+    fs.mkdirSync(media())
+    fs.writeFileSync(path.join(media(), 'photo.jpg'), 'original')
+    await makeRelease('1.0.0-aaa')
+    const result = await install(['--token', 'td1.good', '--dir', dir(), '--index', `${media()};/mnt/"x"$y`, '--allow-index', '/mnt'])
+    expect(result).toMatchObject({ code: 0, output: expect.stringContaining('ThatDAM 1.0.0-aaa runs') })
+    const ran = json(state('ran.json'))
+    expect(ran).toMatchObject({ version: '1.0.0-aaa', index: `${media()};/mnt/"x"$y` })
+    expect(ran['token']).toBeUndefined()
+    expect(Number(ran['port'])).toBeGreaterThanOrEqual(8080)
+    expect(json(state('credential.json'))['args']).toEqual(['--url', url, '--allow-index', '/mnt'])
+    expect(fs.statSync(path.join(dir(), 'state')).mode & 0o777).toBe(0o700)
+    const first = pidOf(dir())
+    expect(alive(first)).toBe(true)
+    expect(fs.readFileSync(`/proc/${first}/cmdline`, 'utf8')).not.toContain('td1.')
+  })
+
+  it.each(shells)('again with %s: the same identity, no download, one process', async (shell) => {
+    const identity = fs.readFileSync(state('identity.json'), 'utf8')
+    const before = pidOf(dir())
+    downloads.length = 0
+    const result = await install(['--token', 'td1.good', '--dir', dir()], {}, shell)
+    expect(result).toMatchObject({ code: 0, output: expect.stringContaining('already registered') })
+    expect(downloads).toEqual(['install.sh'])
+    expect(fs.readFileSync(state('identity.json'), 'utf8')).toBe(identity)
+    expect([alive(before), alive(pidOf(dir()))]).toEqual([false, true])
+    expect(json(state('ran.json'))['index']).toContain(media())
+  })
+
+  it('a newer release: restarts into it and keeps one older', async () => {
+    await makeRelease('1.0.1-bbb')
+    await install(['--dir', dir()])
+    await makeRelease('1.0.2-ccc')
+    const result = await install(['--dir', dir()])
+    expect(result.code).toBe(0)
+    expect(json(state('ran.json'))['version']).toBe('1.0.2-ccc')
+    expect(fs.readdirSync(path.join(dir(), 'app/releases')).toSorted()).toEqual(['1.0.1-bbb', '1.0.2-ccc'])
+  })
+
+  it('an agent that stops at once is told with its own words', async () => {
+    fs.writeFileSync(state('refuse'), '')
+    const result = await install(['--dir', dir()])
+    expect(result.code).toBe(1)
+    expect(result.output).toContain('The plan file is damaged.')
+    fs.rmSync(state('refuse'))
+    expect((await install(['--dir', dir()])).code).toBe(0)
+  })
+
+  it('--uninstall removes app and process, and keeps state, recordings and originals; --purge keeps the media', async () => {
+    const pid = pidOf(dir())
+    fs.mkdirSync(state('store/blobs'), { recursive: true })
+    fs.writeFileSync(state('store/blobs/a'), 'recording')
+    const removed = await install(['--uninstall', '--dir', dir()])
+    expect(removed).toMatchObject({ code: 0, output: expect.stringContaining(`kept: ${path.join(dir(), 'state')}`) })
+    expect([alive(pid), fs.existsSync(path.join(dir(), 'app')), fs.existsSync(state('identity.json'))]).toEqual([false, false, true])
+    expect((await install(['--token', 'td1.good', '--dir', dir(), '--no-start'])).output).toContain('installed, not started')
+    expect((await install(['--uninstall', '--purge', '--dir', dir()])).output).toContain('your recordings and uploads')
+    expect(fs.readdirSync(path.join(dir(), 'state'))).toEqual(['store'])
+    expect(fs.readFileSync(state('store/blobs/a'), 'utf8')).toBe('recording')
+    expect(fs.readFileSync(path.join(media(), 'photo.jpg'), 'utf8')).toBe('original')
+  })
+
+  it('refuses in one sentence: expired token, wrong checksum, no archive, no disk, 32 bits, no curl, unknown option', async () => {
+    await makeRelease('1.0.3-ddd')
+    const other = path.join(home, 'other')
+    const expired = await install(['--token', 'td1.old', '--dir', other])
+    expect(expired).toMatchObject({ code: 1, output: expect.stringContaining('This token has expired.') })
+    expect(fs.existsSync(path.join(other, 'app/agent.pid'))).toBe(false)
+    const fresh = path.join(home, 'fresh')
+    const good = checksums.get(platform) ?? ''
+    checksums.set(platform, good.replace(/^[0-9a-f]{8}/, '00000000'))
+    const wrong = await install(['--dir', fresh])
+    expect(wrong).toMatchObject({ code: 1, output: expect.stringContaining('checksum is wrong') })
+    expect(fs.readdirSync(path.join(fresh, 'app/releases'))).toEqual([])
+    checksums.clear()
+    expect((await install(['--dir', fresh])).output).toContain(`has no agent for ${platform}`)
+    checksums.set(platform, good)
+    const withTool = async (name: string, text: string) => {
+      const tools = fs.mkdtempSync(path.join(home, 'tools-'))
+      fs.writeFileSync(path.join(tools, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+      return await install(['--dir', fresh], { PATH: `${tools}:${process.env['PATH']}` })
+    }
+    expect(await withTool('df', 'echo head; echo "/dev/x 9 9 1000 9% /"')).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('MB free'),
+    })
+    expect(await withTool('uname', 'if [ "$1" = -s ]; then echo Linux; else echo armv7l; fi')).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('64-bit'),
+    })
+    expect(await withTool('od', 'echo " 1"')).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('32-bit system under a 64-bit kernel'),
+    })
+    expect(await install(['--frobnicate'])).toMatchObject({ code: 1, output: expect.stringContaining('unknown option') })
+    expect(await install(['--token'])).toMatchObject({ code: 1, output: expect.stringContaining('needs a value') })
+    const bare = fs.mkdtempSync(path.join(home, 'bare-'))
+    for (const tool of ['sh', 'uname', 'od', 'tr', 'id', 'mkdir', 'cat', 'grep', 'cut', 'df', 'awk', 'dirname', 'rm', 'cksum'])
+      fs.symlinkSync(fs.realpathSync([`/usr/bin/${tool}`, `/bin/${tool}`].find((file) => fs.existsSync(file)) ?? ''), path.join(bare, tool))
+    expect(await install(['--dir', fresh], { PATH: bare }, '/bin/sh')).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('neither curl nor wget'),
+    })
+  })
+
+  it('a download of the script that was cut short does nothing', async () => {
+    const text = fs.readFileSync(path.join(checkout, 'infra/install/install.sh'), 'utf8')
+    const half = spawn('sh', ['-s', '--', '--dir', path.join(home, 'half')], { stdio: ['pipe', 'ignore', 'ignore'] })
+    half.stdin.end(text.slice(0, text.lastIndexOf('main "$@"')))
+    expect(await new Promise((resolve) => half.once('exit', resolve))).toBe(0)
+    expect(fs.existsSync(path.join(home, 'half'))).toBe(false)
+  })
+})
