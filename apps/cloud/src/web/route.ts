@@ -62,7 +62,8 @@ export interface Call {
   /** The `[id]` of the path, a UUID; another text is answered 404 before the handler runs. */
   id: string
 }
-type Context = { params: Promise<Record<string, string | string[] | undefined>> }
+/** Next gives a path without brackets no parameters at all. */
+type Context = { params: Promise<Record<string, string | string[] | undefined> | undefined> }
 
 /** A route for signed-in people. Authorisation lives here and in the queries, not in middleware. */
 export function route(run: (call: Call) => Promise<Response>, options: { beforeFirstPassword?: boolean } = {}) {
@@ -71,7 +72,7 @@ export function route(run: (call: Call) => Promise<Response>, options: { beforeF
       const person = await currentPerson()
       if (person === null) return answer(401, UNAUTHENTICATED_BODY)
       if (person.mustChangePassword && !options.beforeFirstPassword) return refuse('FORBIDDEN', 'Choose your own password first.')
-      const { id } = await context.params
+      const id = (await context.params)?.['id']
       if (id !== undefined && !Uuid.safeParse(id).success) return notFound()
       return await run({ request, person, id: String(id ?? '') })
     } catch (error) {

@@ -1,0 +1,61 @@
+import { buildRenewRequest } from '@thatdam/control/access-node'
+import { makeNonce, verifyHello } from '@thatdam/control/join'
+import { FACTS, reportOf, sampleMachine } from '@thatdam/control/testing/samples'
+import { parseToken } from '@thatdam/control/token'
+import type { JoinHelloResponse, RenewResponse } from '@thatdam/protocol/join'
+import type { PollResponse, ReportRequest } from '@thatdam/protocol/poll'
+import { type Answer, ask } from './browser.ts'
+
+/** A machine that speaks the agent's protocol with its real cryptography, without running anything. */
+export class Machine {
+  readonly base: string
+  readonly from: string | undefined
+  readonly self: ReturnType<typeof sampleMachine>
+  serverKey = ''
+  accessToken = ''
+  sequence = 0
+
+  constructor(base: string, nodeId: string, from?: string) {
+    this.base = base
+    this.from = from
+    this.self = sampleMachine(nodeId)
+  }
+
+  #post(path: string, body: object, headers: Record<string, string> = {}): Promise<Answer> {
+    return ask(this.base, { method: 'POST', path, body, headers, ...(this.from === undefined ? {} : { from: this.from }) })
+  }
+
+  async join(tokenText: string): Promise<Answer> {
+    const sent = { version: 1 as const, clientNonce: makeNonce() }
+    const answer = await this.#post('/agent/v1/join/hello', sent)
+    const hello = answer.json<JoinHelloResponse>()
+    verifyHello(hello, sent, parseToken(tokenText).fingerprint)
+    this.serverKey = hello.serverKey
+    return this.#post('/agent/v1/join', this.self.ask(tokenText, hello))
+  }
+
+  async renew(): Promise<Answer> {
+    const { node, nodeId } = this.self
+    const { sequence, serverKey } = this
+    const answer = await this.#post(
+      '/agent/v1/token',
+      buildRenewRequest(node, { serverKey, nodeId, requestNonce: makeNonce(), sequence, sentAtMs: Date.now() }),
+    )
+    if (answer.status === 200) ({ accessToken: this.accessToken, sequence: this.sequence } = answer.json<RenewResponse>())
+    return answer
+  }
+
+  poll(cursor: number): Promise<Answer> {
+    const headers = { authorization: `Bearer ${this.accessToken}` }
+    return ask(this.base, { path: `/agent/v1/poll?cursor=${cursor}`, headers })
+  }
+
+  async revision(): Promise<number> {
+    return (await this.poll(0)).json<PollResponse>().revision
+  }
+
+  report(changes: Partial<ReportRequest> = {}): Promise<Answer> {
+    const report = { ...reportOf(this.self.nodeId), facts: FACTS, ...changes }
+    return this.#post('/agent/v1/report', report, { authorization: `Bearer ${this.accessToken}` })
+  }
+}
