@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS files (
 CREATE INDEX IF NOT EXISTS files_sha256 ON files (sha256) WHERE sha256 IS NOT NULL;
 CREATE INDEX IF NOT EXISTS files_inode ON files (inode, size);
 CREATE INDEX IF NOT EXISTS files_missing ON files (missing) WHERE missing <> 0;
+CREATE INDEX IF NOT EXISTS files_pending ON files (folder, name) WHERE state = 'pending';
 CREATE INDEX IF NOT EXISTS files_reason ON files (folder) WHERE reason IS NOT NULL;
 CREATE TABLE IF NOT EXISTS assets (sha256 BLOB PRIMARY KEY, mimeType TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);

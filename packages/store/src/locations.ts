@@ -13,8 +13,8 @@ export interface KnownFile extends FileIdentity {
   readonly name: Buffer
   /** Null: never read whole (empty, or unreadable). */
   readonly sha256: string | null
-  /** `done`; `error`: listed, but broken or unreadable, see reason; `skipped`: not an asset, see reason. */
-  readonly state: 'done' | 'error' | 'skipped'
+  /** `pending`: to be read; `done`; `error`: listed, but broken or unreadable, see reason; `skipped`: not an asset, see reason if any. */
+  readonly state: 'pending' | 'done' | 'error' | 'skipped'
   readonly reason: string | null
   /** Scan in which it was not found; 0 when it is there. */
   readonly missing: number
@@ -24,6 +24,12 @@ export interface Folder {
   readonly id: number
   /** Device number of the last walk, as text; empty when never walked. */
   readonly device: string
+}
+
+export interface PendingFile extends KnownFile {
+  readonly folder: number
+  readonly folderPath: Buffer
+  readonly root: string
 }
 
 /** A place of an original on this node. `path` is relative to `root`, separated by `/`, bytes as on the disk. */
@@ -115,6 +121,10 @@ export class Locations {
     return { id: Number(row.id), device: row.device }
   }
 
+  hasFolder(root: number, path: Uint8Array): boolean {
+    return this.statement('SELECT 1 FROM folders WHERE root = ? AND path = ?').get(root, path) !== undefined
+  }
+
   setFolder(folder: number, device: string, scan: number): void {
     this.statement('UPDATE folders SET device = ?, scan = ? WHERE id = ?').run(device, scan, folder)
   }
@@ -186,6 +196,34 @@ export class Locations {
     return Number(row.n)
   }
 
+  /** Files to be read, in one order; `after` is the last one given. */
+  pending(after: PendingFile | null, limit: number): PendingFile[] {
+    const rows = this.statement(
+      `SELECT files.*, folders.path AS folderPath, roots.path AS root FROM files
+       JOIN folders ON folders.id = files.folder JOIN roots ON roots.id = folders.root
+       WHERE files.state = 'pending' AND files.missing = 0 AND roots.active = 1 AND (files.folder, files.name) > (?, ?)
+       ORDER BY files.folder, files.name LIMIT ?`,
+    ).all(after?.folder ?? -1, after?.name ?? Buffer.alloc(0), limit) as unknown as (FileRow & { folderPath: Uint8Array; root: string })[]
+    return rows.map((row) => ({
+      ...toKnownFile(row),
+      folder: Number(row.folder),
+      folderPath: Buffer.from(row.folderPath),
+      root: row.root,
+    }))
+  }
+
+  pendingTotals(): { readonly files: number; readonly bytes: number } {
+    const row = this.statement(
+      `SELECT count(*) AS files, coalesce(sum(files.size), 0) AS bytes FROM files JOIN folders ON folders.id = files.folder
+       JOIN roots ON roots.id = folders.root WHERE files.state = 'pending' AND files.missing = 0 AND roots.active = 1`,
+    ).get() as { files: bigint; bytes: bigint }
+    return { files: Number(row.files), bytes: Number(row.bytes) }
+  }
+
+  removeFile(folder: number, name: Uint8Array): void {
+    this.statement('DELETE FROM files WHERE folder = ? AND name = ?').run(folder, name)
+  }
+
   /** Files of a root in chunks, in one order; `after` is the last one given. For announcing a whole root again or away. */
   chunk(
     root: number,
@@ -211,15 +249,15 @@ export class Locations {
       const path = Buffer.from(folder.path)
       if (isKept(path)) continue
       const vanished = folder.scan !== BigInt(scan)
-      const rows = this.statement(`SELECT name, sha256 FROM files WHERE folder = ? AND (? OR missing = ?) LIMIT ?`).all(
+      const rows = this.statement(`SELECT name, state FROM files WHERE folder = ? AND (? OR missing = ?) LIMIT ?`).all(
         folder.id,
         vanished ? 1 : 0,
         scan,
         limit - gone.length,
-      ) as unknown as { name: Uint8Array; sha256: Uint8Array | null }[]
+      ) as unknown as { name: Uint8Array; state: string }[]
       for (const row of rows) {
         this.statement('DELETE FROM files WHERE folder = ? AND name = ?').run(folder.id, row.name)
-        gone.push({ path: joinPath(path, row.name), wasAsset: row.sha256 !== null })
+        gone.push({ path: joinPath(path, row.name), wasAsset: row.state !== 'skipped' })
       }
       if (gone.length >= limit) return gone
       if (vanished) this.statement('DELETE FROM folders WHERE id = ?').run(folder.id)

@@ -1,0 +1,225 @@
+import { lstatSync, type BigIntStats, type Dirent } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { joinPath, type FileIdentity, type KnownFile, type Locations } from '@thatdam/store/locations'
+import { isIgnoredFile, isIgnoredFolder } from './ignore.ts'
+import { extensionOf, typeByName } from './kinds.ts'
+
+const SLASH = Buffer.from('/')
+const EMPTY = Buffer.alloc(0)
+/** The walk gives way to commands and status this often. */
+const YIELD_EVERY_MS = 20
+/** Folders that could not be read and keep what is known of them; more make the whole walk one that forgets nothing. */
+const KEPT_MAX = 1000
+
+export interface WalkResult {
+  /** Media files there are. */
+  readonly filesSeen: number
+  /** False: interrupted, or too much was unreadable. Nothing may be taken for gone then. */
+  readonly complete: boolean
+  /** True for what lies under a folder that could not be read, or whose disk is another one than before. */
+  readonly isKept: (path: Buffer) => boolean
+  /** Sentences about folders that could not be read; at most 20. */
+  readonly problems: readonly string[]
+  /** The root is empty or another disk, although files are known in it. */
+  readonly rootIsAway: boolean
+}
+
+export interface WalkOptions {
+  readonly locations: Locations
+  readonly rootId: number
+  /** Real path of the root. */
+  readonly root: string
+  /** Number of this walk: grows. */
+  readonly scan: number
+  /** Absolute real paths that are never walked into. */
+  readonly excluded: readonly string[]
+  readonly signal: AbortSignal
+  /** Within the transaction: an asset's file has no bytes any more. */
+  readonly onEmptied: (path: Buffer) => void
+  /** Called for each folder that was read, with its absolute path. */
+  readonly onFolder?: (absolute: Buffer) => void
+}
+
+/**
+ * Compares one root with what is known of it, folder by folder, each in one transaction. Files that are new or changed become `pending`
+ * rows; unchanged ones (size, modification time in ns, inode) are not touched. Symbolic links are not followed. Names are bytes.
+ */
+export async function walkRoot(options: WalkOptions): Promise<WalkResult> {
+  const walk = new Walk(options)
+  return walk.run()
+}
+
+class Walk {
+  private readonly options: WalkOptions
+  private readonly rootBytes: Buffer
+  private readonly excluded: readonly Buffer[]
+  private readonly kept: Buffer[] = []
+  private readonly problems: string[] = []
+  private filesSeen = 0
+  private knownMatched = 0
+  private complete = true
+  private rootChanged = false
+  private rootFolder: { readonly id: number; readonly device: string } | null = null
+
+  constructor(options: WalkOptions) {
+    this.options = options
+    this.rootBytes = Buffer.from(options.root)
+    this.excluded = options.excluded.map((path) => Buffer.from(path))
+  }
+
+  async run(): Promise<WalkResult> {
+    const stack: Buffer[] = [EMPTY]
+    const knownBefore = this.options.locations.countFiles(this.options.rootId)
+    let yieldedAt = Date.now()
+    for (let folder = stack.pop(); folder !== undefined; folder = stack.pop()) {
+      if (this.options.signal.aborted) {
+        this.complete = false
+        break
+      }
+      const children = await this.folder(folder)
+      for (const child of children) stack.push(child)
+      if (Date.now() - yieldedAt > YIELD_EVERY_MS) {
+        await new Promise((resolve) => setImmediate(resolve))
+        yieldedAt = Date.now()
+      }
+    }
+    const rootIsAway = this.rootChanged && knownBefore > 0 && this.knownMatched === 0
+    if (this.rootFolder && !rootIsAway) this.options.locations.setFolder(this.rootFolder.id, this.rootFolder.device, this.options.scan)
+    return {
+      filesSeen: this.filesSeen,
+      complete: this.complete && !this.rootChanged && this.kept.length < KEPT_MAX,
+      isKept: (path) => this.kept.some((prefix) => isUnder(path, prefix)),
+      problems: this.problems,
+      rootIsAway,
+    }
+  }
+
+  private absolute(relative: Uint8Array): Buffer {
+    return relative.length === 0 ? this.rootBytes : joinPath(this.rootBytes, relative)
+  }
+
+  /** Reads one folder; returns the folders in it, relative to the root. */
+  private async folder(relative: Buffer): Promise<Buffer[]> {
+    const absolute = this.absolute(relative)
+    let entries: Dirent<Buffer>[]
+    let stats: BigIntStats
+    try {
+      stats = lstatSync(absolute, { bigint: true })
+      entries = await readdir(absolute, { withFileTypes: true, encoding: 'buffer' })
+    } catch (error) {
+      this.unreadable(relative, error)
+      return []
+    }
+    if (relative.length > 0 && entries.some((entry) => entry.name.toString('latin1') === '.thatdam')) return []
+    this.options.onFolder?.(absolute)
+    return this.options.locations.transaction(() => this.compare(relative, entries, String(stats.dev)))
+  }
+
+  private unreadable(relative: Buffer, error: unknown): void {
+    const code = (error as NodeJS.ErrnoException).code ?? 'EIO'
+    if (relative.length === 0) this.complete = false
+    if (code === 'ENOENT' || code === 'ENOTDIR') return // removed while we walked
+    if (this.kept.length < KEPT_MAX) this.kept.push(relative)
+    const reason = code === 'EACCES' || code === 'EPERM' ? 'give this user the right to read it' : `its disk says ${code}`
+    if (this.problems.length < 20) this.problems.push(`The folder ${this.absolute(relative).toString('utf8')} cannot be read: ${reason}.`)
+  }
+
+  private compare(relative: Buffer, entries: readonly Dirent<Buffer>[], device: string): Buffer[] {
+    const { locations, rootId, scan } = this.options
+    const folder = locations.folder(rootId, relative)
+    const known = new Map(locations.filesOf(folder.id).map((file) => [file.name.toString('latin1'), file]))
+    const children: Buffer[] = []
+    let matched = 0
+    for (const entry of entries) {
+      const key = entry.name.toString('latin1')
+      const type = typeOf(entry, () => joinPath(this.absolute(relative), entry.name))
+      if (type === 'folder' && this.isWalked(relative, entry.name)) children.push(joinPath(relative, entry.name))
+      if (type !== 'file' || !isCandidate(entry.name)) continue
+      const before = known.get(key)
+      if (this.file(folder.id, relative, entry.name, before)) {
+        known.delete(key)
+        if (before) matched++
+      }
+    }
+    this.knownMatched += matched
+    this.judgeDevice(relative, folder, device, () => matched > 0 || children.some((child) => locations.hasFolder(rootId, child)))
+    for (const file of known.values()) if (file.missing !== scan) locations.setMissing(folder.id, file.name, scan)
+    return children
+  }
+
+  /**
+   * A folder on another disk than before may be the empty mount point of one that is away: what was known in it is kept during this walk.
+   * The new disk is believed once something known was found on it, or when nothing was known.
+   */
+  private judgeDevice(relative: Buffer, folder: { id: number; device: string }, device: string, familiar: () => boolean): void {
+    const { locations, scan } = this.options
+    const changed = folder.device !== '' && folder.device !== device
+    if (changed) {
+      if (relative.length === 0) this.rootChanged = true
+      if (this.kept.length < KEPT_MAX) this.kept.push(relative)
+    }
+    if (relative.length === 0) this.rootFolder = { id: folder.id, device }
+    locations.setFolder(folder.id, changed && (relative.length === 0 || !familiar()) ? folder.device : device, scan)
+  }
+
+  private isWalked(parent: Buffer, name: Buffer): boolean {
+    const parentName = parent.subarray(parent.lastIndexOf(SLASH) + 1).toString('utf8')
+    if (isIgnoredFolder(name.toString('utf8'), parentName)) return false
+    const absolute = joinPath(this.absolute(parent), name)
+    return !this.excluded.some((path) => path.equals(absolute))
+  }
+
+  /** True when the file is there as a row: unchanged, or pending to be read. */
+  private file(folder: number, relative: Buffer, name: Buffer, before: KnownFile | undefined): boolean {
+    const { locations } = this.options
+    let stats: BigIntStats
+    try {
+      stats = lstatSync(joinPath(this.absolute(relative), name), { bigint: true })
+    } catch {
+      return false // removed while we walked
+    }
+    const identity = identityOf(stats)
+    this.filesSeen++
+    if (before && before.size === identity.size && before.mtimeNs === identity.mtimeNs && before.inode === identity.inode) {
+      if (before.missing !== 0) locations.setMissing(folder, name, 0)
+      return true
+    }
+    if (identity.size === 0n) {
+      if (before && before.state !== 'skipped') this.options.onEmptied(joinPath(relative, name))
+      const reason = 'This file is empty (0 bytes): nothing to show. Remove it, or copy it again.'
+      locations.putFile(folder, { name, ...identity, sha256: null, state: 'skipped', reason })
+      return true
+    }
+    locations.putFile(folder, { name, ...identity, sha256: null, state: 'pending', reason: null })
+    return true
+  }
+}
+
+export function identityOf(stats: BigIntStats): FileIdentity {
+  return { size: stats.size, mtimeNs: stats.mtimeNs, inode: BigInt.asIntN(64, stats.ino), device: String(stats.dev) }
+}
+
+function isUnder(path: Buffer, prefix: Buffer): boolean {
+  if (prefix.length === 0) return true
+  return path.subarray(0, prefix.length).equals(prefix) && (path.length === prefix.length || path[prefix.length] === 0x2f)
+}
+
+/** Media by its extension; a name without one is looked into later. */
+function isCandidate(name: Buffer): boolean {
+  if (isIgnoredFile(name.toString('utf8'))) return false
+  return typeByName(name) !== null || extensionOf(name) === ''
+}
+
+/** Some filesystems do not tell a type in the listing. */
+function typeOf(entry: Dirent<Buffer>, path: () => Buffer): 'file' | 'folder' | 'other' {
+  if (entry.isFile()) return 'file'
+  if (entry.isDirectory()) return 'folder'
+  if (entry.isSymbolicLink() || entry.isFIFO() || entry.isSocket() || entry.isBlockDevice() || entry.isCharacterDevice()) return 'other'
+  try {
+    const stats = lstatSync(path())
+    if (stats.isFile()) return 'file'
+    return stats.isDirectory() ? 'folder' : 'other'
+  } catch {
+    return 'other'
+  }
+}
