@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { canonicalJson } from '@thatdam/protocol/canonical'
 import { ThatdamError } from '@thatdam/protocol/errors'
@@ -9,7 +9,9 @@ import { BATCH_OPS_MAX, batchHash, contentFault, type LogHead, makeBatch } from 
 import { HLC_ZERO, type HlcState, tick } from '../hlc.ts'
 import { opIdFrom } from '../op-id.ts'
 import type { BatchSigner, VerifyBatchSignature } from '../signing.ts'
+import { type BatchAuthor, type Cursor, due, type ImportOutcome, judge, releaseHeld, store } from './import.ts'
 import { damaged, explain, openDatabase } from './schema.ts'
+import { prepareAll, type Statements } from './statements.ts'
 
 export type OpLogOptions = {
   nodeId: string
@@ -26,6 +28,7 @@ export type AppendedOp = { id: string; hlc: string; position: number }
 /** At most this many readers wait for the next op at once. */
 const WAITERS_MAX = 256
 const READ_MAX = 2000
+const RELEASE_MAX = 1000
 /** Answers of `batches` hold at most so many. */
 const BATCHES_MAX = 64
 /** A log of at most this many pages is checked page by page at open; a larger one at its head (`verifyAll` checks it whole). */
@@ -40,13 +43,13 @@ type Waiter = { after: number; done: (arrived: boolean) => void }
 export class OpLog {
   readonly file: string
   readonly nodeId: string
-  readonly epoch: string
   /** Changes when the feed was rebuilt: readers start again from 0. */
   readonly feedId: string
   readonly #db: DatabaseSync
   readonly #options: OpLogOptions
-  readonly #statements: ReturnType<typeof prepareAll>
+  readonly #statements: Statements
   readonly #waiters = new Set<Waiter>()
+  #epoch: string
   #head: LogHead
   #clock: HlcState
   #position: number
@@ -78,7 +81,7 @@ export class OpLog {
     this.#options = options
     this.nodeId = options.nodeId
     this.#statements = prepareAll(db)
-    this.epoch = this.#meta('epoch')
+    this.#epoch = this.#meta('epoch')
     this.feedId = this.#meta('feed')
     if (this.#meta('version') !== '1') {
       throw new ThatdamError('CONFLICT', `${file} was written by a newer version of ThatDAM. Install that version again, or a newer one.`)
@@ -99,6 +102,11 @@ export class OpLog {
   /** Of the newest feed entry; 0 when there is none. */
   get position(): number {
     return this.#position
+  }
+
+  /** Random name of this life of the log, 32 hex digits. */
+  get epoch(): string {
+    return this.#epoch
   }
 
   /** Newest batch of this node's own log. */
@@ -139,7 +147,7 @@ export class OpLog {
       results.push(result)
       fresh.push({ id, hlc: ticked.stamp, body })
     }
-    if (fresh.length > 0) this.#write(fresh, clock, position)
+    if (fresh.length > 0) this.#write(fresh, clock)
     return results
   }
 
@@ -194,8 +202,9 @@ export class OpLog {
     return this.#statements.batches.all(node, epoch, fromSequence, BATCHES_MAX).map((row) => this.#batchOf(row))
   }
 
+  /** `<nodeId>/<epoch>` of the log that `append` writes. */
   get ownLogId(): string {
-    return `${this.nodeId}/${this.epoch}`
+    return `${this.nodeId}/${this.#epoch}`
   }
 
   /** Checks every page and every batch of this node's own log against its chain and signature; for `doctor`. @throws ThatdamError CONFLICT. */
@@ -232,37 +241,84 @@ export class OpLog {
     this.#db.close()
   }
 
-  #write(ops: Op[], clock: HlcState, position: number): void {
+  /**
+   * Takes a batch of another machine in (or of this one's earlier life). It is fsynced when this returns. Batches of one log come in order.
+   * @param author the member whose log it is, from the roster as it is now.
+   * @param batch checked against its schema by the caller.
+   */
+  importBatch(batch: SignedBatch, author: BatchAuthor): ImportOutcome {
+    this.#requireOpen()
+    const { verify } = this.#options
+    const verdict = judge(this.#statements, batch, { author, verify, ownLog: { nodeId: this.nodeId, epoch: this.#epoch } })
+    if (verdict !== null) return verdict
+    const nowMs = this.#options.clock()
+    return this.#transaction((cursor) => store(this.#statements, batch, { author, nowMs, cursor }))
+  }
+
+  /** Puts held ops whose time has come into the feed, at most 1000 a call; call it every few seconds. @returns how many. */
+  releaseHeld(): number {
+    this.#requireOpen()
+    const nowMs = this.#options.clock()
+    if (due(this.#statements, nowMs, 1).length === 0) return 0
+    return this.#transaction((cursor) => releaseHeld(this.#statements, { nowMs, cursor, limit: RELEASE_MAX }))
+  }
+
+  /** Goes on under a new random epoch: peers hold more of this node's log than it does. The old epoch stays as a log of its own. */
+  beginEpoch(): void {
+    this.#requireOpen()
+    const epoch = bytesToHex(this.#options.random(16))
+    this.#transaction(() => {
+      this.#statements.setMeta.run('epoch', epoch)
+      this.#statements.dropMeta.run('head')
+    })
+    this.#epoch = epoch
+    this.#head = null
+  }
+
+  /** Positions at which one log has two batches: its node's disk was copied, or its key is in other hands. At most 100. */
+  forks(): { logId: string; sequence: number; hashes: string[] }[] {
+    this.#requireOpen()
+    return this.#statements.forks.all().map((row) => ({
+      logId: `${String(row['node'])}/${String(row['epoch'])}`,
+      sequence: Number(row['sequence']),
+      hashes: String(row['hashes']).split(',').toSorted(),
+    }))
+  }
+
+  #write(ops: Op[], clock: HlcState): void {
     const texts = ops.map((op) => canonicalJson(op))
-    const { batch, head } = makeBatch({ nodeId: this.nodeId, epoch: this.epoch, head: this.#head }, ops, this.#options.signer, texts)
-    const { header } = batch
+    const { batch, head } = makeBatch({ nodeId: this.nodeId, epoch: this.#epoch, head: this.#head }, ops, this.#options.signer, texts)
+    const { header, signer, signature } = batch
+    this.#transaction((cursor) => {
+      const key = [header.nodeId, header.epoch, header.sequence, head.hash] as const
+      const { lastInsertRowid } = this.#statements.insertBatch.run(...key, canonicalJson(header), signer, signature)
+      for (const [place, op] of ops.entries()) {
+        cursor.position += 1
+        this.#statements.insertOp.run(lastInsertRowid, place, op.id, 'applied', cursor.position, texts[place] as string)
+      }
+      cursor.clock = clock
+      this.#statements.setMeta.run('head', `${head.sequence} ${head.hash}`)
+    })
+    this.#head = head
+  }
+
+  /** Commits, fsynced, with the clock; only then the feed grows and readers wake. After an error nothing has changed. */
+  #transaction<T>(run: (cursor: Cursor) => T): T {
+    const cursor = { clock: this.#clock, position: this.#position }
+    let result: T
     try {
       this.#db.exec('BEGIN IMMEDIATE')
-      const inserted = this.#statements.insertBatch.run(
-        header.nodeId,
-        header.epoch,
-        header.sequence,
-        head.hash,
-        canonicalJson(header),
-        batch.signer,
-        batch.signature,
-      )
-      let at = this.#position
-      for (const [place, op] of ops.entries()) {
-        at += 1
-        this.#statements.insertOp.run(inserted.lastInsertRowid, place, op.id, 'applied', at, texts[place] as string)
-      }
-      this.#statements.setMeta.run('clock', `${clock.ms}-${clock.counter}`)
-      this.#statements.setMeta.run('head', `${head.sequence} ${head.hash}`)
+      result = run(cursor)
+      this.#statements.setMeta.run('clock', `${cursor.clock.ms}-${cursor.clock.counter}`)
       this.#db.exec('COMMIT')
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
       throw explain(error, this.file)
     }
-    this.#head = head
-    this.#clock = clock
-    this.#position = position
-    for (const waiter of this.#waiters) if (position > waiter.after) waiter.done(true)
+    this.#clock = cursor.clock
+    this.#position = cursor.position
+    for (const waiter of this.#waiters) if (cursor.position > waiter.after) waiter.done(true)
+    return result
   }
 
   #applied(id: string): { result: AppendedOp; body: string } | null {
@@ -291,7 +347,7 @@ export class OpLog {
   /** The newest own batch, checked against its signature, its ops, the one before it and what the last write noted. */
   #readHead(): LogHead {
     const noted = this.#statements.meta.get('head')?.['value']
-    const newest = this.#statements.newest.get(this.nodeId, this.epoch)
+    const newest = this.#statements.newest.get(this.nodeId, this.#epoch)
     if (newest === undefined) {
       if (noted !== undefined) throw damaged(this.file, 'its batches are gone')
       return null
@@ -325,22 +381,3 @@ export class OpLog {
     if (this.#closed) throw new ThatdamError('UNAVAILABLE', 'The op log is closed: the agent is stopping. Try again when it runs.')
   }
 }
-
-function prepareAll(db: DatabaseSync): Record<StatementName, StatementSync> {
-  const entries = Object.entries(STATEMENTS).map(([name, sql]) => [name, db.prepare(sql)])
-  return Object.fromEntries(entries) as Record<StatementName, StatementSync>
-}
-type StatementName = keyof typeof STATEMENTS
-const STATEMENTS = {
-  meta: 'SELECT value FROM meta WHERE key = ?',
-  setMeta: 'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
-  lastPosition: 'SELECT max(position) AS position FROM ops WHERE position IS NOT NULL',
-  applied: 'SELECT position, text FROM ops WHERE id = ? AND position IS NOT NULL',
-  insertBatch: 'INSERT INTO batches (node, epoch, sequence, hash, header, signer, signature) VALUES (?, ?, ?, ?, ?, ?, ?)',
-  insertOp: 'INSERT INTO ops (batch, place, id, state, position, text) VALUES (?, ?, ?, ?, ?, ?)',
-  feed: 'SELECT position, node, text FROM ops JOIN batches USING (batch) WHERE position > ? ORDER BY position LIMIT ?',
-  newest: 'SELECT * FROM batches WHERE node = ? AND epoch = ? ORDER BY sequence DESC LIMIT 1',
-  batches: 'SELECT * FROM batches WHERE node = ? AND epoch = ? AND sequence >= ? ORDER BY sequence, hash LIMIT ?',
-  logs: 'SELECT node, epoch, max(sequence) AS sequence FROM batches GROUP BY node, epoch ORDER BY node, epoch',
-  opsOf: 'SELECT text FROM ops WHERE batch = ? ORDER BY place',
-} as const

@@ -1,0 +1,192 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { OpBody, SignedBatch } from '@thatdam/protocol/ops'
+import { afterEach, expect, test } from 'vitest'
+import { OpLog } from './log.ts'
+import { testOptions, testSigner } from './testing/options.ts'
+
+const cleanups: (() => void)[] = []
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0).toReversed()) cleanup()
+})
+
+/** A machine with its log and a clock of its own. */
+class Machine {
+  readonly signer = testSigner()
+  readonly stateDir = mkdtempSync(join(tmpdir(), 'thatdam-import-'))
+  readonly nodeId: string
+  now = 1_800_000_000_000
+  log: OpLog
+  constructor(nodeId: string) {
+    this.nodeId = nodeId
+    this.log = this.#open()
+    cleanups.push(() => {
+      this.log.close()
+      rmSync(this.stateDir, { recursive: true, force: true })
+    })
+  }
+  #open(): OpLog {
+    return OpLog.open(this.stateDir, { ...testOptions(this.nodeId, this.signer), clock: () => this.now })
+  }
+  restart(): void {
+    this.log.close()
+    this.log = this.#open()
+  }
+  stored(sizeBytes = 1, nodeId = this.nodeId): OpBody {
+    return { kind: 'blob.stored', sha256: randomBytes(32).toString('hex'), sizeBytes, nodeId }
+  }
+  author(admitter = false): { publicKey: string; admitter: boolean } {
+    return { publicKey: this.signer.publicKey, admitter }
+  }
+  all(): SignedBatch[] {
+    return this.log.batches(this.log.ownLogId, 1)
+  }
+  feed(): string[] {
+    return this.log.read(0, 2000).map((entry) => entry.op.id)
+  }
+}
+const title = (value: string): OpBody => ({ kind: 'asset.set', subject: 'a'.repeat(64), field: 'title', value, replaces: null })
+
+test('a log goes over in order, once, survives a restart, and pulls the clock along', () => {
+  const pi = new Machine('pi')
+  const win = new Machine('win')
+  win.now += 30_000
+  const [, , last] = win.log.append([win.stored(), win.stored(), win.stored()].map((body) => ({ body })))
+  win.log.append([{ body: win.stored() }])
+  const [one, two] = win.all() as [SignedBatch, SignedBatch]
+  expect(pi.log.importBatch(two, win.author())).toEqual({ kind: 'gap' })
+  expect(pi.log.importBatch(one, win.author())).toEqual({ kind: 'stored', applied: 3, refused: 0, held: 0, fork: false })
+  expect(pi.log.importBatch(two, win.author())).toMatchObject({ kind: 'stored', applied: 1 })
+  expect(pi.log.importBatch(one, win.author())).toEqual({ kind: 'known' })
+  pi.restart()
+  expect(pi.feed()).toEqual(win.feed())
+  expect(pi.log.read(0, 1)[0]?.nodeId).toBe('win')
+  expect((pi.log.append([{ body: pi.stored() }])[0]?.hlc ?? '') > (last?.hlc ?? '')).toBe(true)
+  expect(pi.log.batches(win.log.ownLogId, 1)).toEqual(win.all())
+  expect(pi.log.verifyAll()).toEqual({ batches: 1, ops: 1 })
+})
+
+test('a reader waits for what comes from elsewhere too', async () => {
+  const pi = new Machine('pi')
+  const win = new Machine('win')
+  win.log.append([{ body: win.stored() }])
+  const woken = pi.log.waitFor(0, new AbortController().signal)
+  pi.log.importBatch(win.all()[0] as SignedBatch, win.author())
+  expect(await woken).toBe(true)
+})
+
+test('a forged, altered or foreign batch is not kept', () => {
+  const pi = new Machine('pi')
+  const win = new Machine('win')
+  win.log.append([{ body: win.stored() }, { body: win.stored() }])
+  const [batch] = win.all() as [SignedBatch]
+  const altered = { ...batch, ops: [batch.ops[0], { ...batch.ops[1], body: win.stored(99) }] } as SignedBatch
+  expect(pi.log.importBatch(altered, win.author())).toEqual({ kind: 'faulty', fault: 'bad-root' })
+  expect(pi.log.importBatch(batch, pi.author())).toEqual({ kind: 'faulty', fault: 'wrong-key' })
+  expect(pi.log.logs()).toEqual([])
+  expect(pi.log.position).toBe(0)
+})
+
+test('ops that a worker had no right to are kept for the chain and never applied', () => {
+  const leader = new Machine('pi')
+  const zero = new Machine('zero')
+  zero.log.append([{ body: title('Mine now') }, { body: zero.stored() }, { body: zero.stored(1, 'pi') }])
+  const [batch] = zero.all() as [SignedBatch]
+  expect(leader.log.importBatch(batch, zero.author())).toEqual({ kind: 'stored', applied: 1, refused: 2, held: 0, fork: false })
+  expect(leader.feed()).toEqual([batch.ops[1]?.id])
+  expect(leader.log.batches(zero.log.ownLogId, 1)).toEqual([batch])
+})
+
+test('an op from the future is held until its time comes; issued again under its id it counts once', () => {
+  const pi = new Machine('pi')
+  const win = new Machine('win')
+  win.now += 3_600_000
+  const [early] = win.log.append([{ body: title('From tomorrow') }])
+  const [, other] = win.log.append([{ body: title('a') }, { body: title('b') }])
+  for (const batch of win.all()) expect(pi.log.importBatch(batch, win.author(true))).toMatchObject({ applied: 0 })
+  expect([pi.feed(), pi.log.releaseHeld()]).toEqual([[], 0])
+  // Its author's disk is lost, its clock is right now: the same op again, in a new log.
+  const again = new Machine('win')
+  again.log.append([{ id: early?.id, body: title('From tomorrow') }])
+  const author = again.author(true)
+  expect(pi.log.importBatch(again.all()[0] as SignedBatch, author)).toMatchObject({ applied: 1 })
+  pi.now += 3_539_999
+  expect(pi.log.releaseHeld()).toBe(0)
+  pi.now += 1
+  expect(pi.log.releaseHeld()).toBe(2)
+  pi.restart()
+  expect(pi.feed()).toHaveLength(3)
+  expect(pi.feed()).toContain(other?.id)
+  expect(pi.feed().filter((id) => id === early?.id)).toHaveLength(1)
+  expect(pi.log.releaseHeld()).toBe(0)
+})
+
+test('a thousand ops of a far future do not stand in the way of one that is due', () => {
+  const pi = new Machine('pi')
+  const win = new Machine('win')
+  win.now = 9_000_000_000_000
+  win.log.append(Array.from({ length: 1024 }, () => ({ body: win.stored() })))
+  const nearby = new Machine('mac')
+  nearby.now += 120_000
+  nearby.log.append([{ body: nearby.stored() }])
+  pi.log.importBatch(win.all()[0] as SignedBatch, win.author())
+  pi.log.importBatch(nearby.all()[0] as SignedBatch, nearby.author())
+  pi.now += 60_000
+  expect(pi.log.releaseHeld()).toBe(1)
+  expect(pi.log.read(0, 10)[0]?.nodeId).toBe('mac')
+})
+
+test('two batches at one place are both kept and reported', () => {
+  const pi = new Machine('pi')
+  const win = new Machine('win')
+  win.log.append([{ body: win.stored() }])
+  const clone = new Machine('win')
+  Object.defineProperty(clone, 'signer', { value: win.signer })
+  clone.log.close()
+  rmSync(join(clone.stateDir, 'oplog.db'))
+  const options = { ...testOptions('win', win.signer), random: (count: number) => Buffer.from(win.log.epoch, 'hex').subarray(0, count) }
+  clone.log = OpLog.open(clone.stateDir, options)
+  expect(clone.log.ownLogId).toBe(win.log.ownLogId)
+  clone.log.append([{ id: 'f'.repeat(32), body: win.stored() }])
+  pi.log.importBatch(win.all()[0] as SignedBatch, win.author())
+  pi.now = Date.now()
+  expect(pi.log.importBatch(clone.all()[0] as SignedBatch, win.author())).toMatchObject({ kind: 'stored', fork: true })
+  expect(pi.log.forks()).toMatchObject([{ logId: win.log.ownLogId, sequence: 1, hashes: [expect.any(String), expect.any(String)] }])
+})
+
+test('a restored disk: its lost batches come back from a peer under the old epoch, and it goes on under a new one', () => {
+  const pi = new Machine('pi')
+  const win = new Machine('win')
+  const kept = win.log.append([{ body: win.stored() }])
+  const image = win.all()
+  const lost = win.log.append([{ body: win.stored() }])
+  for (const batch of win.all()) pi.log.importBatch(batch, win.author())
+  const oldId = win.log.ownLogId
+
+  // The same machine from an older image of its card: the first batch only.
+  win.log.close()
+  rmSync(join(win.stateDir, 'oplog.db'))
+  const options = { ...testOptions('win', win.signer), clock: () => win.now }
+  win.log = OpLog.open(win.stateDir, {
+    ...options,
+    random: (count: number) => Buffer.from(oldId.split('/')[1] as string, 'hex').subarray(0, count),
+  })
+  const body = image[0]?.ops[0]?.body as OpBody
+  win.log.append([{ id: kept[0]?.id, body }])
+  win.log.close()
+  win.log = OpLog.open(win.stateDir, options)
+
+  const fromPi = pi.log.batches(oldId, 2)
+  expect(win.log.importBatch(fromPi[0] as SignedBatch, win.author())).toEqual({ kind: 'own-epoch' })
+  win.log.beginEpoch()
+  expect(win.log.importBatch(fromPi[0] as SignedBatch, win.author())).toMatchObject({ kind: 'stored', applied: 1 })
+  expect(win.feed()).toEqual([kept[0]?.id, lost[0]?.id])
+  win.log.append([{ body: win.stored() }])
+  win.restart()
+  expect(win.log.ownLogId).not.toBe(oldId)
+  expect(win.log.verifyAll()).toEqual({ batches: 1, ops: 1 })
+  for (const batch of win.all()) expect(pi.log.importBatch(batch, win.author())).toMatchObject({ kind: 'stored' })
+  expect(pi.feed()).toEqual(win.feed())
+})
