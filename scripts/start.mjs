@@ -147,6 +147,7 @@ async function register(cloudUrl, token) {
 async function startAgent(cloudUrl, ffmpegPath) {
   say('starting this machine')
   const flags = ['--max-semi-space-size=1', '--max-old-space-size=64']
+  fs.rmSync(`${stateDir}/gateway.json`, { force: true }) // a new one means that the door is open
   const agent = start('agent', [...flags, inRoot('apps', 'agent', 'dist', 'thatdam.cjs'), 'run'], dataDir, {
     STATE_DIR: stateDir,
     CLOUD_CONTROL_URL: cloudUrl,
@@ -155,7 +156,7 @@ async function startAgent(cloudUrl, ffmpegPath) {
     UV_THREADPOOL_SIZE: '2',
     ...(ffmpegPath && { FFMPEG_PATH: ffmpegPath }),
   })
-  const gateway = await waitFor(agent, () => readReady(`${stateDir}/gateway.json`, agent.child.pid), 90_000)
+  const gateway = await waitFor(agent, () => readReady(`${stateDir}/gateway.json`), 90_000)
   const consoleUrl = String(gateway.url)
   say('starting the console (its database is made the first time)')
   const deadline = Date.now() + 120_000
