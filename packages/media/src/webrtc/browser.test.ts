@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { chromium, type Browser, type Page } from 'playwright'
@@ -59,6 +59,16 @@ async function until(what: string, look: () => boolean | Promise<boolean>, limit
   }
 }
 
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (request.method === 'GET') response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE)
+  if (request.method === 'DELETE') response.writeHead(hub.leave(request.url?.slice(6) ?? '') ? 200 : 404).end()
+  if (request.method !== 'POST') return
+  let offer = ''
+  for await (const part of request.setEncoding('utf8')) offer += part
+  const { viewerId, sdp } = await hub.join(camera.feed, offer)
+  response.writeHead(201, { location: `/whep/${viewerId}` }).end(sdp)
+}
+
 beforeAll(async () => {
   camera = new LiveCamera({
     camera: { cameraId: 'test', kind: 'test', name: 'Test', locator: 'test', modes: [] },
@@ -68,14 +78,7 @@ beforeAll(async () => {
   })
   camera.start()
   server = createServer((request, response) => {
-    void (async () => {
-      if (request.method === 'GET') return void response.writeHead(200, { 'content-type': 'text/html' }).end(PAGE)
-      if (request.method === 'DELETE') return void response.writeHead(hub.leave(request.url?.slice(6) ?? '') ? 200 : 404).end()
-      let offer = ''
-      for await (const part of request.setEncoding('utf8')) offer += part
-      const { viewerId, sdp } = await hub.join(camera.feed, offer)
-      response.writeHead(201, { location: `/whep/${viewerId}` }).end(sdp)
-    })().catch((error: unknown) => response.writeHead(500).end(String(error)))
+    answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const own = chromium.executablePath()

@@ -24,7 +24,7 @@ export async function until<T>(what: string, look: () => T | Promise<T>, limitMs
   const end = performance.now() + limitMs
   for (;;) {
     const found = await look()
-    if (found !== null && found !== undefined && found !== false) return found as NonNullable<T>
+    if (found !== null && found !== undefined && found !== false) return found
     if (performance.now() > end) throw new Error(`waited ${limitMs} ms for ${what}`)
     await delay(25)
   }
@@ -98,7 +98,7 @@ export class HostedChild {
 
   static async start(config: HostedConfig): Promise<HostedChild> {
     const entry = new URL(`../${config.service}/process.ts`, import.meta.url)
-    const child = fork(entry, { execArgv: [], stdio: ['ignore', 'inherit', process.env.TEST_LOG ? 'inherit' : 'ignore', 'ipc'] })
+    const child = fork(entry, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     const hosted = new HostedChild(child)
     const whole: ServiceConfig = {
       mode: 'full',

@@ -1,0 +1,229 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { CameraStatus, CaptureStatus } from '@thatdam/protocol/capture'
+import type { CameraFacts } from '@thatdam/protocol/facts'
+import { CameraProxyStatus, CaptureDaemonStatus } from '@thatdam/protocol/local'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { AS_PERSON, FakeAgent, HostedChild, TEST_CAMERA, until } from './child-host.testing.ts'
+
+/*
+ * Both camera services as real processes, with real ffmpeg, against a local API that keeps the ops.
+ */
+
+const run = promisify(execFile)
+
+let root: string
+let file: CameraFacts
+let agent: FakeAgent
+let proxy: HostedChild
+let daemon: HostedChild | null = null
+let tries = 0
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'thatdam-capture-'))
+  const locator = join(root, 'loop film.mp4')
+  const source = ['-f', 'lavfi', '-i', 'testsrc2=s=640x360:r=30', '-t', '60', '-c:v', 'libx264', '-preset', 'ultrafast', '-g', '30']
+  await run('ffmpeg', ['-v', 'error', ...source, '-bf', '0', '-pix_fmt', 'yuv420p', locator])
+  const modes = [{ codec: 'h264', width: 640, height: 360, fps: 30 }]
+  file = { cameraId: 'file:loop', kind: 'file', name: 'Loop film', locator, modes }
+  agent = await FakeAgent.start()
+  proxy = await HostedChild.start({ service: 'camera-proxy', stateDir: root, cameras: [TEST_CAMERA, file] })
+  await until('both cameras to be live', async () => (await cameras()).every((camera) => camera.state === 'live'))
+})
+
+afterEach(async () => {
+  await daemon?.stop()
+  daemon = null
+  agent.refuse = false
+  agent.ops.length = 0
+})
+
+afterAll(async () => {
+  await proxy?.stop()
+  await agent?.close()
+  await rm(root, { recursive: true, force: true })
+})
+
+async function cameras(): Promise<CameraStatus[]> {
+  const answer = await fetch(`${proxy.url}/live/cameras`, { headers: AS_PERSON })
+  return CameraProxyStatus.parse(await answer.json()).cameras
+}
+
+interface Place {
+  readonly stateDir: string
+}
+
+async function newPlace(): Promise<Place> {
+  return { stateDir: join(root, `state-${++tries}`) }
+}
+
+async function startDaemon(place: Place, more: { params?: Record<string, number>; ffmpegPath?: string } = {}): Promise<HostedChild> {
+  const peers = { 'camera-proxy': proxy.url ?? '' }
+  daemon = await HostedChild.start({ service: 'capture-daemon', ...place, localUrl: agent.url, peers, ...more })
+  await until('the daemon to be ready', () => daemon?.url)
+  return daemon
+}
+
+const captures = (child: HostedChild): CaptureStatus[] => CaptureDaemonStatus.parse(child.status).captures
+const only = (child: HostedChild): CaptureStatus | undefined => captures(child)[0]
+
+function untilState(child: HostedChild, state: CaptureStatus['state']): Promise<CaptureStatus> {
+  return until(`the recording to be ${state}`, () => (only(child)?.state === state ? only(child) : null), 30_000)
+}
+
+function untilRecorded(child: HostedChild, ms: number): Promise<CaptureStatus> {
+  return until(`${ms} ms to be recorded`, () => ((only(child)?.recordedMs ?? 0) >= ms ? only(child) : null), 30_000)
+}
+
+const blobPath = (place: Place, sha256: string): string =>
+  join(place.stateDir, 'cas', 'blobs', sha256.slice(0, 2), sha256.slice(2, 4), sha256)
+
+async function probe(path: string): Promise<{ duration: number; warnings: string; packets: number }> {
+  const args = ['-v', 'warning', '-count_packets', '-show_entries', 'format=duration:stream=nb_read_packets', '-of', 'json', path]
+  const { stdout, stderr } = await run('ffprobe', args)
+  const decoded = await run('ffmpeg', ['-v', 'warning', '-i', path, '-f', 'null', '-'])
+  const seen = JSON.parse(stdout) as { format: { duration: string }; streams: { nb_read_packets: string }[] }
+  return { duration: Number(seen.format.duration), warnings: stderr + decoded.stderr, packets: Number(seen.streams[0]?.nb_read_packets) }
+}
+
+test('records what is asked for, seals it into one clean MP4, and tells the op-log', { timeout: 60_000 }, async () => {
+  const place = await newPlace()
+  const child = await startDaemon(place)
+  const begun = CaptureStatus.parse(await child.command('start', { cameraId: TEST_CAMERA.cameraId, preRollMs: 0 }))
+  expect(begun.title).toMatch(/^Test pattern \d{4}-\d\d-\d\d \d\d\.\d\d$/)
+  await expect(child.command('start', { cameraId: TEST_CAMERA.cameraId })).rejects.toThrow(/being recorded already/)
+  await untilRecorded(child, 1000)
+  const other = CaptureStatus.parse(await child.command('start', { cameraId: file.cameraId, title: 'Front door: "night"', preRollMs: 0 }))
+  await untilRecorded(child, 3000)
+  const running = only(child)
+  expect(running?.diskSecondsLeft).toBeGreaterThan(0)
+  const stoppedAtMs = Date.now()
+  await child.command('stop', { captureId: begun.captureId })
+  await child.command('stop', { captureId: other.captureId })
+  await until('both to be sealed', () => captures(child).every((capture) => capture.state === 'sealed'), 30_000)
+
+  const [first, second] = captures(child)
+  if (!first?.sha256 || !second?.sha256) throw new Error('sealed without a blob')
+  const wallSeconds = (stoppedAtMs - begun.startedAtMs) / 1000
+  const seen = await probe(blobPath(place, first.sha256))
+  expect(seen.warnings).toBe('')
+  expect(Math.abs(seen.duration - wallSeconds)).toBeLessThan(1.5)
+  expect(Math.abs(seen.duration * 1000 - first.recordedMs)).toBeLessThan(100)
+  expect((await probe(blobPath(place, second.sha256))).warnings).toBe('')
+  const asset = agent.of('asset.ingested').find((op) => op.assetId === first.sha256)
+  expect(asset).toMatchObject({ origin: 'recorded', assetKind: 'video', title: begun.title, capture: { captureId: begun.captureId } })
+  expect(asset?.media).toMatchObject({ mimeType: 'video/mp4', width: 1280, height: 720, videoCodec: 'h264', fps: 30 })
+  expect(agent.of('asset.ingested').find((op) => op.assetId === second.sha256)?.title).toBe('Front door: "night"')
+  expect(agent.of('blob.stored').map((op) => op.sha256)).toContain(first.sha256)
+  expect(agent.of('capture.started')).toHaveLength(2)
+  expect(agent.of('capture.stopped').map((op) => op.reason)).toEqual(['person', 'person'])
+  expect(agent.of('capture.gap')).toEqual([])
+  expect(await readdir(join(place.stateDir, 'captures'))).toEqual([])
+})
+
+test('begins before the button was pressed, as far as the ring reaches', { timeout: 60_000 }, async () => {
+  await until('5 s in the ring', async () => {
+    const [camera] = await cameras()
+    return (camera?.nextFragment ?? 0) - (camera?.firstFragment ?? 0) > 12
+  })
+  const child = await startDaemon(await newPlace())
+  const begun = CaptureStatus.parse(await child.command('start', { cameraId: TEST_CAMERA.cameraId, preRollMs: 4000 }))
+  await untilRecorded(child, 4000)
+  expect(Date.now() - begun.startedAtMs).toBeLessThan(3000)
+  await child.command('stop', { captureId: begun.captureId })
+  const sealed = await untilState(child, 'sealed')
+  expect(sealed.recordedMs).toBeGreaterThan(3900)
+})
+
+test('kill -9 in the middle: the next start seals what was on the disk', { timeout: 60_000 }, async () => {
+  const place = await newPlace()
+  const killed = await startDaemon(place)
+  await killed.command('start', { cameraId: TEST_CAMERA.cameraId, preRollMs: 0 })
+  const before = await untilRecorded(killed, 2500)
+  await killed.kill()
+  const child = await startDaemon(place)
+  const sealed = await untilState(child, 'sealed')
+  expect(sealed.recordedMs).toBeGreaterThanOrEqual(before.recordedMs)
+  const seen = await probe(blobPath(place, sealed.sha256 ?? ''))
+  expect(seen.warnings).toBe('')
+  expect(seen.duration * 1000).toBeGreaterThanOrEqual(before.recordedMs - 50)
+  expect(agent.of('capture.stopped').map((op) => op.reason)).toEqual(['crash'])
+  expect(agent.of('capture.started')).toHaveLength(1)
+  expect(await readdir(join(place.stateDir, 'captures'))).toEqual([])
+})
+
+test('stops by itself before the disk is full, keeps the recording, says why', { timeout: 60_000 }, async () => {
+  const place = await newPlace()
+  const { statfs } = await import('node:fs/promises')
+  const disk = await statfs(root)
+  const free = disk.bavail * disk.bsize
+  const child = await startDaemon(place, { params: { reserveBytes: free - 6_000_000 } })
+  await child.command('start', { cameraId: TEST_CAMERA.cameraId, preRollMs: 0 })
+  await until('it to stop by itself', () => ['sealing', 'sealed', 'failed'].includes(only(child)?.state ?? ''), 40_000)
+  const status = only(child)
+  expect(status?.reason).toMatch(/disk is full up to its reserve/)
+  if (status?.state !== 'failed') {
+    expect((await untilState(child, 'sealed')).reason).toMatch(/recording stopped/)
+    expect(agent.of('capture.stopped').map((op) => op.reason)).toEqual(['disk-full'])
+  }
+})
+
+test("a camera's ffmpeg dies: the gap is told, the same recording goes on", { timeout: 60_000 }, async () => {
+  const place = await newPlace()
+  const child = await startDaemon(place)
+  const begun = CaptureStatus.parse(await child.command('start', { cameraId: TEST_CAMERA.cameraId, preRollMs: 0 }))
+  await untilRecorded(child, 1500)
+  process.kill(await ffmpegOf(proxy, 'testsrc2'), 'SIGKILL')
+  await until('the gap', () => (only(child)?.gaps ?? 0) === 1)
+  const after = only(child)?.recordedMs ?? 0
+  await untilRecorded(child, after + 1500)
+  await child.command('stop', { captureId: begun.captureId })
+  const sealed = await untilState(child, 'sealed')
+  const [gap] = agent.of('capture.gap')
+  expect(gap?.captureId).toBe(begun.captureId)
+  const gapMs = (gap?.toMs ?? 0) - (gap?.fromMs ?? 0)
+  expect(gapMs).toBeGreaterThan(300)
+  expect(gapMs).toBeLessThan(5000)
+  expect(agent.of('asset.ingested')).toHaveLength(1)
+  const seen = await probe(blobPath(place, sealed.sha256 ?? ''))
+  expect(seen.warnings).toBe('')
+  expect(Math.abs(seen.duration * 1000 - sealed.recordedMs)).toBeLessThan(100)
+})
+
+test('sealing that fails keeps the raw parts and says so; ops wait for the op-log', { timeout: 60_000 }, async () => {
+  const place = await newPlace()
+  agent.refuse = true
+  const broken = await startDaemon(place, { ffmpegPath: '/bin/false' })
+  const begun = CaptureStatus.parse(await broken.command('start', { cameraId: file.cameraId, preRollMs: 0 }))
+  await untilRecorded(broken, 1000)
+  await broken.command('stop', { captureId: begun.captureId })
+  const failing = await until('the failure to be said', () =>
+    /could not be finished/.test(only(broken)?.reason ?? '') ? only(broken) : null,
+  )
+  expect(failing.state).toBe('sealing')
+  expect((await readFile(join(place.stateDir, 'captures', begun.captureId, 'media-0.mp4'))).length).toBeGreaterThan(10_000)
+  await broken.stop()
+  agent.refuse = false
+  const child = await startDaemon(place)
+  await untilState(child, 'sealed')
+  expect(agent.ops.map((op) => op.kind)).toEqual(['capture.started', 'capture.stopped', 'blob.stored', 'asset.ingested'])
+  expect(agent.of('capture.stopped')[0]?.reason).toBe('person')
+})
+
+test('a camera that is not there is refused in one sentence', async () => {
+  const child = await startDaemon(await newPlace())
+  await expect(child.command('start', { cameraId: 'nobody' })).rejects.toThrow(/has no such camera/)
+  await expect(child.command('stop', { captureId: 'nobody' })).rejects.toThrow(/no such recording/)
+  await expect(child.command('start', {})).rejects.toThrow(/not well formed/)
+})
+
+/** The ffmpeg child of a service whose command line contains `word`. */
+async function ffmpegOf(service: HostedChild, word: string): Promise<number> {
+  const { stdout } = await run('ps', ['-o', 'pid=,args=', '--ppid', String(service.process.pid)])
+  const line = stdout.split('\n').find((one) => one.includes(word))
+  if (!line) throw new Error(`no ffmpeg with ${word}`)
+  return Number.parseInt(line, 10)
+}
