@@ -261,8 +261,16 @@ register() {
     [ -f "$state/credential.json" ] || say "no token given: this machine runs by itself. To register it later: $command register --url $base_url"
     return
   fi
-  set -- register --url "$base_url"
-  if [ -n "$allow_index" ]; then set -- "$@" --allow-index "$allow_index"; fi
+  set -- register --token - --url "$base_url"
+  # Split at each ; and nowhere else.
+  words=$IFS
+  IFS=';'
+  set -f
+  for folder in $allow_index; do
+    if [ -n "$folder" ]; then set -- "$@" --allow-index "$folder"; fi
+  done
+  set +f
+  IFS=$words
   printf '%s\n' "$token" | agent "$@" || fail "registering failed; the reason is above. The app is installed but not started: make a new token on the Add machine page and run the command again."
 }
 

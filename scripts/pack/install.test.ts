@@ -117,13 +117,31 @@ describe.runIf(process.platform !== 'win32')('install.sh', () => {
     fs.mkdirSync(media())
     fs.writeFileSync(path.join(media(), 'photo.jpg'), 'original')
     await makeRelease('1.0.0-aaa')
-    const result = await install(['--token', 'td1.good', '--dir', dir(), '--index', `${media()};/mnt/"x"$y`, '--allow-index', '/mnt'])
+    const result = await install([
+      '--token',
+      'td1.good',
+      '--dir',
+      dir(),
+      '--index',
+      `${media()};/mnt/"x"$y`,
+      '--allow-index',
+      '/mnt;/srv/a b',
+    ])
     expect(result).toMatchObject({ code: 0, output: expect.stringContaining('ThatDAM 1.0.0-aaa runs') })
     const ran = json(state('ran.json'))
     expect(ran).toMatchObject({ version: '1.0.0-aaa', index: `${media()};/mnt/"x"$y` })
     expect(ran['token']).toBeUndefined()
     expect(Number(ran['port'])).toBeGreaterThanOrEqual(8080)
-    expect(json(state('credential.json'))['args']).toEqual(['--url', url, '--allow-index', '/mnt'])
+    expect(json(state('credential.json'))['args']).toEqual([
+      '--token',
+      '-',
+      '--url',
+      url,
+      '--allow-index',
+      '/mnt',
+      '--allow-index',
+      '/srv/a b',
+    ])
     expect(fs.statSync(path.join(dir(), 'state')).mode & 0o777).toBe(0o700)
     const first = pidOf(dir())
     expect(alive(first)).toBe(true)
