@@ -1,7 +1,5 @@
-import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 import { createClient, type Database } from '@thatdam/db/client'
-import { isAlive } from '@thatdam/db/postgres-pid'
 import { startPostgres } from '@thatdam/db/postgres'
 import { reportOf } from '@thatdam/control/testing/samples'
 import { NOT_FOUND_BODY, UNAUTHENTICATED_BODY } from '@thatdam/protocol/errors'
@@ -15,14 +13,13 @@ import { Machine } from '../testing/machine.ts'
 
 let cloud: CloudProcess
 let db: Database
-let databasePid: number
+
 let ada: Browser
 let eve: Browser
 
 beforeAll(async () => {
   cloud = await startCloud()
   const postgres = await startPostgres({ dataDir: path.join(cloud.dataRoot, 'pg') })
-  databasePid = postgres.pid ?? 0
   db = createClient(postgres.url('thatdam_cloud'), 2)
   ada = await signedUp(cloud.url, 'ada@example.org')
   eve = await signedUp(cloud.url, 'eve@example.org')
@@ -52,6 +49,16 @@ const timed = async <T>(work: Promise<T>): Promise<{ value: T; ms: number }> => 
   const value = await work
   return { value, ms: performance.now() - before }
 }
+
+const routesOf = (nodeId: string, tokenId: string) => [
+  { path: `/api/nodes/${nodeId}` },
+  { method: 'PATCH', path: `/api/nodes/${nodeId}`, body: { name: 'Mine now' } },
+  { method: 'DELETE', path: `/api/nodes/${nodeId}`, body: {} },
+  { method: 'POST', path: `/api/nodes/${nodeId}/unlock`, body: {} },
+  { method: 'POST', path: `/api/nodes/${nodeId}/console`, body: {} },
+  { path: `/api/tokens/${tokenId}` },
+  { method: 'DELETE', path: `/api/tokens/${tokenId}`, body: {} },
+]
 
 describe('joining', () => {
   test('a token takes one machine of fifty that come at once; the page hears of it (THREATS 1)', async () => {
@@ -110,11 +117,11 @@ describe('joining', () => {
 describe('a node', () => {
   test('hears a saved change in under a second through its held poll, and its report confirms it', async () => {
     const { machine, node } = await joined(ada, 'pi5-settings')
-    const held = machine.poll(await machine.revision())
+    const held = await machine.hold()
     const patch = { name: 'Studio Pi', labels: ['studio'], indexPaths: ['/srv/photos/2026'] }
     const saved = await ada.ask({ method: 'PATCH', path: `/api/nodes/${node.id}`, body: patch })
     expect(saved.json<NodeView>()).toMatchObject({ settings: patch, settingsState: 'saved' })
-    const { value, ms } = await timed(held)
+    const { value, ms } = await timed(held.answer)
     expect(ms).toBeLessThan(1000)
     const heard = value.json<PollResponse>()
     expect(heard.settings?.value).toMatchObject(patch)
@@ -131,9 +138,9 @@ describe('a node', () => {
 
   test('that is removed loses its held poll within a second and is refused from then on (THREATS 6)', async () => {
     const { machine, node } = await joined(ada, 'pi5-removed')
-    const held = machine.poll(await machine.revision())
+    const held = await machine.hold()
     expect((await ada.ask({ method: 'DELETE', path: `/api/nodes/${node.id}`, body: {} })).status).toBe(204)
-    const { value, ms } = await timed(held)
+    const { value, ms } = await timed(held.answer)
     expect(ms).toBeLessThan(1000)
     expect([value.status, value.text]).toEqual([401, expect.stringContaining('NODE_REVOKED')])
     expect((await machine.report()).status).toBe(401)
@@ -145,16 +152,7 @@ describe('a node', () => {
     const { node } = await joined(ada, 'pi5-private')
     const token = await makeToken(ada)
     const missing = '00000000-0000-4000-8000-000000000000'
-    const routes = (nodeId: string, tokenId: string) => [
-      { path: `/api/nodes/${nodeId}` },
-      { method: 'PATCH', path: `/api/nodes/${nodeId}`, body: { name: 'Mine now' } },
-      { method: 'DELETE', path: `/api/nodes/${nodeId}`, body: {} },
-      { method: 'POST', path: `/api/nodes/${nodeId}/unlock`, body: {} },
-      { method: 'POST', path: `/api/nodes/${nodeId}/console`, body: {} },
-      { path: `/api/tokens/${tokenId}` },
-      { method: 'DELETE', path: `/api/tokens/${tokenId}`, body: {} },
-    ]
-    for (const given of [...routes(node.id, token.id), ...routes(missing, missing), ...routes('not-an-id', 'x'.repeat(300))]) {
+    for (const given of [...routesOf(node.id, token.id), ...routesOf(missing, missing), ...routesOf('not-an-id', 'x'.repeat(300))]) {
       const answer = await eve.ask(given)
       expect([given.path, answer.status, answer.text]).toEqual([given.path, 404, NOT_FOUND_BODY])
     }
@@ -233,12 +231,12 @@ describe('a browser', () => {
       { rsc: '1', 'next-router-prefetch': '1' },
     ]) {
       for (const target of ['/nodes', '/nodes?_rsc=x', '/add-machine', '/account']) {
-        const answer = await ask(cloud.url, { path: target, headers: headers as Record<string, string> })
+        const answer = await ask(cloud.url, { path: target, headers })
         const denied = answer.status === 307 || /NEXT_REDIRECT.*\/sign-in/s.test(answer.text)
         expect([target, headers, denied]).toEqual([target, headers, true])
         expect(answer.text).not.toContain('ada@example.org')
       }
-      const route = await ask(cloud.url, { path: '/api/nodes', headers: headers as Record<string, string> })
+      const route = await ask(cloud.url, { path: '/api/nodes', headers })
       expect('rsc' in headers ? route.text : JSON.parse(route.text)).toEqual('rsc' in headers ? '' : JSON.parse(UNAUTHENTICATED_BODY))
     }
   })

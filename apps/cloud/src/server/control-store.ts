@@ -2,6 +2,7 @@ import type { RenewalDecision } from '@thatdam/control/credentials'
 import type { AuditEvent, ControlStore, NodeRecord, RedeemInput, RedeemOutcome, StoredToken } from '@thatdam/control/store'
 import type { Database } from '@thatdam/db/client'
 import type { CloudNode, Prisma } from '@thatdam/db/generated/client'
+import { ThatdamError } from '@thatdam/protocol/errors'
 import { type Command, type PollResponse, Command as CommandSchema, type ReportRequest } from '@thatdam/protocol/poll'
 import { NodeSettings } from '@thatdam/protocol/settings'
 import { writeAudit } from '../domain/audit.ts'
@@ -122,7 +123,15 @@ export class PrismaControlStore implements ControlStore {
 
   async loadPoll(node: NodeRecord, cursor: number): Promise<PollResponse | null> {
     const row = await this.#db.cloudNode.findUnique({ where: { id: node.id } })
-    if (row === null) return null
+    // Removed between the poll's authentication and now: its wake-up may have come before anyone listened.
+    if (row === null || row.revokedAt !== null) {
+      throw new ThatdamError('NODE_REVOKED', 'This machine was removed by its owner. To take it back, register it with a fresh join token.')
+    }
+    if (row.lockedAt !== null)
+      throw new ThatdamError(
+        'NODE_LOCKED',
+        'Two machines present this node’s key. Open the node in the cloud app and say which one is real.',
+      )
     const stale = new Date(Date.now() - CONTACT_RESOLUTION_MS)
     if (row.lastContactAt < stale) {
       await this.#db.cloudNode.updateMany({ where: { id: row.id, lastContactAt: { lt: stale } }, data: { lastContactAt: new Date() } })

@@ -5,6 +5,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type AgentRouteDeps, handleAgentRequest } from '@thatdam/control/http'
 import { PollHub } from '@thatdam/control/poll-hub'
 import { RateLimiter } from '@thatdam/control/rate-limits'
@@ -137,9 +138,8 @@ async function stop({ server, hub, wakes, pages, open }: Running): Promise<void>
   const closed = new Promise((resolve) => server.close(resolve))
   hub.shut()
   server.closeIdleConnections()
-  const cut = setTimeout(() => server.closeAllConnections(), STOP_GRACE_MS)
-  await closed
-  clearTimeout(cut)
+  await Promise.race([closed, delay(STOP_GRACE_MS, undefined, { ref: false })])
+  server.closeAllConnections()
   await pages.close()
   await wakes.close()
   await open.db.$disconnect()

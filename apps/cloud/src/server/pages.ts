@@ -28,7 +28,8 @@ export class Pages {
   /** Only development has a socket of Next's: its reloading. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (this.#dev && request.url?.startsWith('/_next/') && this.#decoy.emit('upgrade', request, socket, head)) return
-    socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n')
+    // An upgraded socket is no longer the server's to close: not left to the client either.
+    socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n', () => socket.destroy())
   }
 
   async close(): Promise<void> {

@@ -7,12 +7,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 const app = path.resolve(import.meta.dirname, '../..')
 
-/** Pages as built when that build is newer than every source, else from source. */
+/** Pages as built when that build is newer than what goes into them, else from source. */
 function builtIsFresh(): boolean {
   const built = path.join(app, '.next/BUILD_ID')
   if (!existsSync(built)) return false
   const builtAt = statSync(built).mtimeMs
-  return globSync('src/**/*.{ts,tsx,css}', { cwd: app }).every((file) => statSync(path.join(app, file)).mtimeMs < builtAt)
+  return globSync('src/{app,components,domain,web}/**/*.{ts,tsx,css}', { cwd: app }).every(
+    (file) => statSync(path.join(app, file)).mtimeMs < builtAt,
+  )
 }
 
 export interface CloudProcess {
@@ -34,7 +36,6 @@ export async function startCloud(extra: Record<string, string> = {}): Promise<Cl
   writeRelease(releases, install)
   const readyFile = path.join(dataRoot, 'ready.json')
   const env: Record<string, string> = {
-    PATH: String(process.env['PATH']),
     NODE_ENV: 'production',
     NEXT_TELEMETRY_DISABLED: '1',
     CLOUD_DEV: builtIsFresh() ? '0' : '1',

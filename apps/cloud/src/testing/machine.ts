@@ -50,6 +50,14 @@ export class Machine {
     return ask(this.base, { path: `/agent/v1/poll?cursor=${cursor}`, headers })
   }
 
+  /** A poll that the server surely holds: of two polls of one node the later ends the earlier. */
+  async hold(): Promise<{ answer: Promise<Answer> }> {
+    const cursor = await this.revision()
+    const [one, other] = [this.poll(cursor), this.poll(cursor)]
+    const ended = await Promise.race([one.then(() => 'one' as const), other.then(() => 'other' as const)])
+    return { answer: ended === 'one' ? other : one }
+  }
+
   async revision(): Promise<number> {
     return (await this.poll(0)).json<PollResponse>().revision
   }
