@@ -1,0 +1,83 @@
+'use client'
+import { cx } from '@thatdam/ui/cx'
+import { useEffect, useRef, useState } from 'react'
+import { useLinks } from '../links.tsx'
+import { playWhep } from './whep.tsx'
+
+/** A browser keeps six connections to one console: so many pictures may hold one each, the others ask picture by picture. */
+const MJPEG_MAX = 3
+const SNAPSHOT_MS = 1_000
+/** After this, WebRTC is tried once more. */
+const RETRY_WEBRTC_MS = 60_000
+
+let mjpegOpen = 0
+
+export type LiveMode = 'connecting' | 'webrtc' | 'mjpeg' | 'snapshots'
+
+/** The camera's picture: WebRTC, else MJPEG, else single pictures. `onMode` says which, so that the page can tell. */
+export function LivePicture({ cameraId, name, onMode }: { cameraId: string; name: string; onMode: (mode: LiveMode) => void }) {
+  const links = useLinks()
+  const video = useRef<HTMLVideoElement>(null)
+  const [fallback, setFallback] = useState(() => typeof RTCPeerConnection === 'undefined')
+  const [playing, setPlaying] = useState(false)
+  const url = links.whep(cameraId)
+  useEffect(() => {
+    if (fallback) return undefined
+    const element = video.current
+    if (element === null) return undefined
+    onMode('connecting')
+    return playWhep({
+      url,
+      video: element,
+      onPlaying: () => {
+        setPlaying(true)
+        onMode('webrtc')
+      },
+      onStalled: () => {
+        setPlaying(false)
+        onMode('connecting')
+      },
+      onGiveUp: () => setFallback(true),
+    })
+  }, [url, fallback, onMode])
+  useEffect(() => {
+    if (!fallback || typeof RTCPeerConnection === 'undefined') return undefined
+    const timer = setTimeout(() => setFallback(false), RETRY_WEBRTC_MS)
+    return () => clearTimeout(timer)
+  }, [fallback])
+  if (fallback) return <PictureByPicture cameraId={cameraId} name={name} onMode={onMode} />
+  return (
+    <video
+      ref={video}
+      muted
+      autoPlay
+      playsInline
+      aria-label={`${name}, live`}
+      className={cx('size-full object-contain transition-opacity duration-150', playing ? 'opacity-100' : 'opacity-0')}
+    />
+  )
+}
+
+function PictureByPicture({ cameraId, name, onMode }: { cameraId: string; name: string; onMode: (mode: LiveMode) => void }) {
+  const links = useLinks()
+  const image = useRef<HTMLImageElement>(null)
+  useEffect(() => {
+    const element = image.current
+    if (element === null) return undefined
+    const endless = mjpegOpen < MJPEG_MAX
+    onMode(endless ? 'mjpeg' : 'snapshots')
+    if (endless) mjpegOpen++
+    const next = (): void => {
+      element.src = endless ? links.mjpeg(cameraId) : `${links.snapshot(cameraId)}?at=${Date.now()}`
+    }
+    next()
+    const timer = endless ? undefined : setInterval(next, SNAPSHOT_MS)
+    return () => {
+      clearInterval(timer)
+      if (endless) mjpegOpen--
+      // An endless picture goes on loading after its element went, unless its address is taken away.
+      element.removeAttribute('src')
+    }
+  }, [links, cameraId, onMode])
+  return <img ref={image} alt={`${name}, live`} className="size-full object-contain" />
+}

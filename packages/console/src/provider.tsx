@@ -1,0 +1,40 @@
+'use client'
+import { QueryClientProvider } from '@tanstack/react-query'
+import { ToastProvider } from '@thatdam/ui/toast'
+import { TooltipProvider } from '@thatdam/ui/tooltip'
+import { useState, type ReactNode } from 'react'
+import { createConsoleClient, createQueryClient, TRPCProvider } from './client.tsx'
+import { LAN_LINKS, LinksContext, type ConsoleLinks } from './links.tsx'
+import { NavigationContext, type Navigation } from './navigation.tsx'
+import { StateProvider } from './state.tsx'
+
+export interface ConsoleProviderProps {
+  /** Where the routers answer. */
+  apiUrl?: string
+  links?: ConsoleLinks
+  navigation: Navigation
+  /** The session ended: go where one signs in. */
+  onSignedOut: () => void
+  children: ReactNode
+}
+
+/** Once, around all screens. */
+export function ConsoleProvider({ apiUrl = '/trpc', links = LAN_LINKS, navigation, onSignedOut, children }: ConsoleProviderProps) {
+  const [queryClient] = useState(() => createQueryClient(onSignedOut))
+  const [trpcClient] = useState(() => createConsoleClient(apiUrl))
+  return (
+    <LinksContext value={links}>
+      <NavigationContext value={navigation}>
+        <QueryClientProvider client={queryClient}>
+          <TRPCProvider trpcClient={trpcClient} queryClient={queryClient}>
+            <TooltipProvider>
+              <ToastProvider>
+                <StateProvider onSignedOut={onSignedOut}>{children}</StateProvider>
+              </ToastProvider>
+            </TooltipProvider>
+          </TRPCProvider>
+        </QueryClientProvider>
+      </NavigationContext>
+    </LinksContext>
+  )
+}

@@ -1,0 +1,69 @@
+'use client'
+import { Skeleton } from '@thatdam/ui/skeleton'
+import type { ReactNode } from 'react'
+import { useLiveState } from '../state.tsx'
+import { CloudState } from './cloud-state.tsx'
+import { Folders } from './folders.tsx'
+import { MachineForm } from './machine-form.tsx'
+import { PasswordForm } from './password-form.tsx'
+import { ThemeChoice } from './theme.tsx'
+
+export function Settings() {
+  const agent = useLiveState().state?.agent ?? null
+  return (
+    <div className="h-full overflow-y-auto">
+      <div className="mx-auto flex max-w-3xl flex-col px-4 pt-3 pb-16 md:pt-4">
+        <h1 className="pb-2 text-xl font-semibold">Settings</h1>
+        {agent === null ? (
+          <div className="flex flex-col gap-4">
+            <Skeleton className="h-40" />
+            <Skeleton className="h-40" />
+          </div>
+        ) : (
+          <>
+            <Section
+              title="Folders"
+              text="What is in these folders of this machine is in the library. Files are read where they are, never moved or changed."
+            >
+              <Folders agent={agent} />
+            </Section>
+            <Section title="This machine" text="How it is called in the ring.">
+              <MachineForm agent={agent} />
+            </Section>
+            <Section
+              title="Owner’s password"
+              text={
+                agent.owner.passwordSet
+                  ? 'Who knows it can open this console from any machine in the network.'
+                  : 'Without one, the console opens on this machine only. With one, on every machine in the network.'
+              }
+            >
+              <PasswordForm agent={agent} />
+            </Section>
+            <Section title="Look" text="Dark is made for judging pictures.">
+              <ThemeChoice />
+            </Section>
+            <Section
+              title="Cloud"
+              text="Accounts and settings from elsewhere. Media never goes through it, and everything here works without."
+            >
+              <CloudState agent={agent} />
+            </Section>
+          </>
+        )}
+      </div>
+    </div>
+  )
+}
+
+function Section({ title, text, children }: { title: string; text: string; children: ReactNode }) {
+  return (
+    <section className="grid gap-4 border-t border-line py-6 md:grid-cols-[220px_1fr] md:gap-8">
+      <div className="flex flex-col gap-1">
+        <h2 className="text-lg font-semibold">{title}</h2>
+        <p className="text-base text-ink-soft">{text}</p>
+      </div>
+      <div className="min-w-0">{children}</div>
+    </section>
+  )
+}

@@ -1,0 +1,81 @@
+'use client'
+import { useQueryClient } from '@tanstack/react-query'
+import { createContext, useContext, useEffect, useState, type ReactNode } from 'react'
+import { isSignedOut, useTRPC, useTRPCClient, type ConsoleState } from './client.tsx'
+
+const RETRY_MS_MIN = 500
+const RETRY_MS_MAX = 8_000
+/** Lists are asked for again at most this often while files come in. */
+const LIST_REFRESH_MS = 1_500
+
+export interface LiveState {
+  state: ConsoleState | null
+  /** The console answered the last question. */
+  connected: boolean
+}
+
+const StateContext = createContext<LiveState>({ state: null, connected: true })
+export const useLiveState = (): LiveState => useContext(StateContext)
+
+/** Asks for the machine's state, held until there is news, as long as the page is open; lists follow what it says. */
+export function StateProvider({ children, onSignedOut }: { children: ReactNode; onSignedOut: () => void }) {
+  const client = useTRPCClient()
+  const [live, setLive] = useState<LiveState>({ state: null, connected: true })
+  useEffect(() => {
+    const gone = new AbortController()
+    const run = async (): Promise<void> => {
+      let after: string | null = null
+      let pauseMs = RETRY_MS_MIN
+      while (!gone.signal.aborted) {
+        try {
+          const state: ConsoleState = await client.state.get.query({ after }, { signal: gone.signal })
+          after = state.cursor
+          pauseMs = RETRY_MS_MIN
+          setLive({ state, connected: true })
+        } catch (error) {
+          if (gone.signal.aborted) return
+          if (isSignedOut(error)) {
+            onSignedOut()
+            return
+          }
+          after = null
+          setLive((before) => ({ ...before, connected: false }))
+          await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.75 + Math.random() / 2)))
+          pauseMs = Math.min(RETRY_MS_MAX, pauseMs * 2)
+        }
+      }
+    }
+    void run()
+    return () => gone.abort()
+  }, [client, onSignedOut])
+  useListRefresh(live.state)
+  return <StateContext value={live}>{children}</StateContext>
+}
+
+function useListRefresh(state: ConsoleState | null): void {
+  const queries = useQueryClient()
+  const trpc = useTRPC()
+  const at = state === null ? '' : `${state.catalog.feedId} ${state.catalog.position}`
+  const [seen, setSeen] = useState(at)
+  useEffect(() => {
+    if (at === seen) return undefined
+    const timer = setTimeout(
+      () => {
+        setSeen(at)
+        void queries.invalidateQueries({ queryKey: trpc.asset.pathKey() })
+      },
+      seen === '' ? 0 : LIST_REFRESH_MS,
+    )
+    return () => clearTimeout(timer)
+  }, [at, seen, queries, trpc])
+}
+
+/** Now, for ages and elapsed times; a new one each `everyMs`. */
+export function useNow(everyMs: number): number {
+  const [now, setNow] = useState(() => Date.now())
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), everyMs)
+    return () => clearInterval(timer)
+  }, [everyMs])
+  return now
+}
