@@ -1,0 +1,37 @@
+import type { Election } from '@thatdam/plan/election/contract'
+import { electionWith } from '@thatdam/plan/election/machine'
+import type { ElectionState } from '@thatdam/plan/election/state'
+import { compareTerms } from '@thatdam/plan/election/terms'
+import { RULES, SIM_TIMING, type Rules } from './rules.ts'
+
+/** Faults planted on purpose: a run in which one of them goes unnoticed proves nothing. */
+export const MUTANTS: Readonly<Record<string, Rules>> = {
+  'a term is used before it is on disk': { ...RULES, isTermDurable: false },
+  'past leaders are obeyed': { ...RULES, election: changed({ accepts: () => true }) },
+  'terms compared with > for >=': {
+    ...RULES,
+    election: changed({ accepts: (state, term) => state.highest === null || compareTerms(state.clusterId, term, state.highest) > 0 }),
+  },
+  'hold-down dropped': { ...RULES, election: electionWith({ ...SIM_TIMING, holdDownMs: 0 }) },
+  'a standstill goes unnoticed': { ...RULES, election: electionWith({ ...SIM_TIMING, stallMs: Infinity }) },
+  'leaders that meet ignore each other': {
+    ...RULES,
+    election: changed({
+      step: (state, event, now, random) =>
+        event.kind === 'message' && state.phase.kind === 'leading' && event.message.kind !== 'ask'
+          ? { state, actions: [] }
+          : RULES.election.step(state, event, now, random),
+    }),
+  },
+  'lease shorter than the heartbeat': { ...RULES, election: electionWith({ ...SIM_TIMING, leaseMs: 400 }) },
+  'suspicion ignored': { ...RULES, membership: { ...RULES.membership, suspicionMs: 0 } },
+  'away members are never asked again': { ...RULES, membership: { ...RULES.membership, syncMs: Infinity } },
+  'the layout depends on who came first': {
+    ...RULES,
+    layout: (nodes) => RULES.layout(nodes.map((node, index) => ({ ...node, bootCounter: index }))),
+  },
+}
+
+function changed(change: Partial<Election<ElectionState>>): Election<ElectionState> {
+  return { ...RULES.election, ...change }
+}
