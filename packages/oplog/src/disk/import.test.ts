@@ -1,52 +1,13 @@
-import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { OpBody, SignedBatch } from '@thatdam/protocol/ops'
 import { afterEach, expect, test } from 'vitest'
 import { OpLog } from './log.ts'
-import { testOptions, testSigner } from './testing/options.ts'
+import { cleanUp, Machine } from './testing/machine.ts'
+import { testOptions } from './testing/options.ts'
 
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const cleanup of cleanups.splice(0).toReversed()) cleanup()
-})
+afterEach(cleanUp)
 
-/** A machine with its log and a clock of its own. */
-class Machine {
-  readonly signer = testSigner()
-  readonly stateDir = mkdtempSync(join(tmpdir(), 'thatdam-import-'))
-  readonly nodeId: string
-  now = 1_800_000_000_000
-  log: OpLog
-  constructor(nodeId: string) {
-    this.nodeId = nodeId
-    this.log = this.#open()
-    cleanups.push(() => {
-      this.log.close()
-      rmSync(this.stateDir, { recursive: true, force: true })
-    })
-  }
-  #open(): OpLog {
-    return OpLog.open(this.stateDir, { ...testOptions(this.nodeId, this.signer), clock: () => this.now })
-  }
-  restart(): void {
-    this.log.close()
-    this.log = this.#open()
-  }
-  stored(sizeBytes = 1, nodeId = this.nodeId): OpBody {
-    return { kind: 'blob.stored', sha256: randomBytes(32).toString('hex'), sizeBytes, nodeId }
-  }
-  author(admitter = false): { publicKey: string; admitter: boolean } {
-    return { publicKey: this.signer.publicKey, admitter }
-  }
-  all(): SignedBatch[] {
-    return this.log.batches(this.log.ownLogId, 1)
-  }
-  feed(): string[] {
-    return this.log.read(0, 2000).map((entry) => entry.op.id)
-  }
-}
 const title = (value: string): OpBody => ({ kind: 'asset.set', subject: 'a'.repeat(64), field: 'title', value, replaces: null })
 
 test('a log goes over in order, once, survives a restart, and pulls the clock along', () => {

@@ -112,7 +112,7 @@ describe('append and read', () => {
       SignedBatch.parse(batch)
       expect(contentFault(batch, options.signer.publicKey, testVerify)).toBeNull()
     }
-    expect(log.logs()).toEqual([{ logId: log.ownLogId, sequence: 70 }])
+    expect(log.logs()).toEqual([{ logId: log.ownLogId, sequence: 70, batches: 70, head: log.head?.hash }])
   })
 
   test('more than 1024 ops, or none, are refused', () => {

@@ -5,6 +5,7 @@ import { canonicalJson } from '@thatdam/protocol/canonical'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { OpFeedEntry } from '@thatdam/protocol/local'
 import type { BatchHeader, Op, OpBody, SignedBatch } from '@thatdam/protocol/ops'
+import type { LogSummary } from '../anti-entropy.ts'
 import { BATCH_OPS_MAX, batchHash, contentFault, type LogHead, makeBatch } from '../batch.ts'
 import { HLC_ZERO, type HlcState, tick } from '../hlc.ts'
 import { opIdFrom } from '../op-id.ts'
@@ -187,19 +188,28 @@ export class OpLog {
     })
   }
 
-  /** The logs that are kept here, by `<nodeId>/<epoch>`, with the sequence of the newest batch of each. */
-  logs(): { logId: string; sequence: number }[] {
+  /** The logs that are kept here, this node's own among them. */
+  logs(): LogSummary[] {
     this.#requireOpen()
-    return this.#statements.logs
-      .all()
-      .map((row) => ({ logId: `${String(row['node'])}/${String(row['epoch'])}`, sequence: Number(row['sequence']) }))
+    return this.#statements.logs.all().map((row) => {
+      const [sequence = '', head = ''] = String(row['top']).split(' ')
+      const logId = `${String(row['node'])}/${String(row['epoch'])}`
+      return { logId, sequence: Number(sequence), batches: Number(row['batches']), head }
+    })
   }
 
-  /** Signed batches of one log from a sequence on, oldest first, at most 64. `logId`: `<nodeId>/<epoch>`; this node's own: `ownLogId`. */
-  batches(logId: string, fromSequence: number): SignedBatch[] {
+  /**
+   * Signed batches of one log from a sequence on, oldest first, at most `limit` (≤ 64). A page never ends between two batches of one
+   * sequence (a fork), so the next page begins at the last sequence + 1.
+   */
+  batches(logId: string, fromSequence: number, limit = BATCHES_MAX): SignedBatch[] {
     this.#requireOpen()
     const [node = '', epoch = ''] = logId.split('/')
-    return this.#statements.batches.all(node, epoch, fromSequence, BATCHES_MAX).map((row) => this.#batchOf(row))
+    const count = Math.min(Math.max(1, limit), BATCHES_MAX)
+    const rows = this.#statements.batches.all(node, epoch, fromSequence, count + 1)
+    const beyond = rows[count]?.['sequence']
+    const whole = rows.filter((row) => row['sequence'] !== beyond)
+    return (whole.length > 0 ? whole : rows.slice(0, count)).map((row) => this.#batchOf(row))
   }
 
   /** `<nodeId>/<epoch>` of the log that `append` writes. */

@@ -14,7 +14,8 @@ const SQL = {
   hashesAt: 'SELECT hash FROM batches WHERE node = ? AND epoch = ? AND sequence = ?',
   forks:
     'SELECT node, epoch, sequence, group_concat(hash) AS hashes FROM batches GROUP BY node, epoch, sequence HAVING count(*) > 1 ORDER BY node, epoch, sequence LIMIT 100',
-  logs: 'SELECT node, epoch, max(sequence) AS sequence FROM batches GROUP BY node, epoch ORDER BY node, epoch',
+  /** The greatest text of sequence and hash is the newest batch; of two in a fork, the greater hash. */
+  logs: "SELECT node, epoch, count(*) AS batches, max(printf('%016d %s', sequence, hash)) AS top FROM batches GROUP BY node, epoch ORDER BY node, epoch",
   opsOf: 'SELECT text FROM ops WHERE batch = ? ORDER BY place',
   /** Stamps compare as text, so a stamp of ?1 or before is due. */
   due: "SELECT batch, place, text FROM ops WHERE state = 'held' AND json_extract(text, '$.hlc') < ? ORDER BY batch, place LIMIT ?",
