@@ -109,8 +109,9 @@ choose_places() {
   else
     [ -n "${HOME:-}" ] || fail 'HOME is not set: say where to install with --dir DIR.'
     data=${XDG_DATA_HOME:-$HOME/.local/share}
-    app=$data/thatdam-app state=$data/thatdam env_file=$data/thatdam-app/agent.env command=$HOME/.local/bin/thatdam unit=thatdam
+    app=$data/thatdam-app state=$data/thatdam command=$HOME/.local/bin/thatdam unit=thatdam
     [ "$system" = linux ] || state="$HOME/Library/Application Support/ThatDAM"
+    env_file=$state/agent.env
   fi
   log=$app/agent.log
   pid_file=$app/agent.pid
@@ -220,8 +221,10 @@ free_port() {
 
 # Settings of this installation. What was set before and is not given now stays.
 write_settings() {
+  if [ ! -d "$state" ]; then
+    mkdir -p "$(dirname "$state")" && (umask 077 && mkdir "$state") || fail "the state directory $state cannot be made."
+  fi
   mkdir -p "$(dirname "$env_file")" "$(dirname "$command")"
-  if [ ! -d "$state" ]; then (umask 077 && mkdir -p "$state") || fail "the state directory $state cannot be made."; fi
   keep_index='' keep_port=''
   if [ -r "$env_file" ]; then
     keep_index=$(grep '^INDEX_PATHS=' "$env_file" || true)
@@ -463,7 +466,8 @@ uninstall() {
   rm -rf "$app"
   rm -f "$command"
   [ -z "$purge" ] || remove_state
-  if [ -n "$purge" ] || [ -n "$dir" ]; then rm -f "$env_file"; fi
+  if [ -n "$purge" ]; then rm -f "$env_file"; fi
+  if [ "$env_file" = /etc/thatdam/agent.env ]; then rmdir /etc/thatdam 2>/dev/null || true; fi
   if [ -n "$dir" ]; then rmdir "$dir" 2>/dev/null || true; fi
   say 'the app and its service are removed.'
   if [ -d "$state" ]; then say "kept: $state"; fi
@@ -474,6 +478,8 @@ uninstall() {
 # All of the state but what may be somebody's only copy: the store, and recordings that are still open.
 remove_state() {
   [ -d "$state" ] || return 0
+  # A store that never held a blob has only its own mark.
+  if [ -d "$state/store" ] && [ -z "$(find "$state/store" -type f ! -name .thatdam | head -n 1)" ]; then rm -rf "$state/store"; fi
   for item in "$state"/* "$state"/.[!.]*; do
     case ${item##*/} in
       store | captures) ;;

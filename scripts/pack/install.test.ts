@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -110,6 +110,7 @@ const alive = (pid: number) => {
 const dir = () => path.join(home, "my machine's $app")
 const state = (name: string) => path.join(dir(), 'state', name)
 const media = () => path.join(home, 'media')
+const canUnshare = process.getuid?.() === 0 && spawnSync('unshare', ['-m', 'true']).status === 0
 const shells = ['sh', 'dash', 'bash'].filter((shell) => fs.existsSync(path.join('/bin', shell)))
 
 describe.runIf(process.platform !== 'win32')('install.sh', () => {
@@ -234,6 +235,60 @@ describe.runIf(process.platform !== 'win32')('install.sh', () => {
       code: 1,
       output: expect.stringContaining('neither curl nor wget'),
     })
+  })
+
+  it.runIf(canUnshare)('as root under systemd: the usual places, a unit that systemd would take, gone after --uninstall', async () => {
+    await makeRelease('1.0.4-eee')
+    const hadFolder = fs.existsSync('/etc/thatdam')
+    const log = path.join(home, 'systemctl.log')
+    const tools = fs.mkdtempSync(path.join(home, 'tools-'))
+    fs.writeFileSync(path.join(tools, 'systemctl'), `#!/bin/sh\necho "$@" >> '${log}'\n`, { mode: 0o755 })
+    // Own mounts hide the machine's folders; a stand-in systemctl writes down what it is asked.
+    const script = path.join(home, 'namespace.sh')
+    const mounts = ['/run', '/etc/systemd/system', '/opt', '/usr/local/bin', '/var/lib'].map(
+      (folder) => `mkdir -p ${folder} && mount -t tmpfs none ${folder}`,
+    )
+    const steps = [
+      'set -e',
+      'export PATH=/usr/bin:/bin',
+      ...mounts,
+      `mkdir -p /run/systemd/system /etc/thatdam && mount -t tmpfs none /etc/thatdam && export PATH='${tools}':$PATH`,
+      'sh "$1" --token td1.good --index /mnt/media',
+      'ls -l /opt/thatdam/current /usr/local/bin/thatdam',
+      'cat /etc/thatdam/agent.env /etc/systemd/system/thatdam.service',
+      'if command -v systemd-analyze >/dev/null; then systemd-analyze verify /etc/systemd/system/thatdam.service && echo VERIFIED; else echo VERIFIED; fi',
+      'sh /opt/thatdam/current/share/install.sh --uninstall --purge',
+      'find /opt /usr/local/bin /var/lib /etc/systemd/system -mindepth 1',
+      'echo EMPTY',
+    ]
+    fs.writeFileSync(script, steps.join('\n'))
+    const installer = path.join(home, 'install.sh')
+    fs.writeFileSync(installer, await (await fetch(`${url}/install.sh`)).text())
+    const outcome = await new Promise<Result>((resolve) => {
+      const child = spawn('unshare', ['-m', 'sh', script, installer], { stdio: ['ignore', 'pipe', 'pipe'] })
+      let output = ''
+      child.stdout.on('data', (chunk) => (output += String(chunk)))
+      child.stderr.on('data', (chunk) => (output += String(chunk)))
+      child.once('exit', (code) => resolve({ code, output }))
+    })
+    if (!hadFolder) fs.rmdirSync('/etc/thatdam') // the mount point, empty
+    expect(outcome).toMatchObject({ code: 0, output: expect.stringContaining('runs (systemd unit thatdam)') })
+    expect(outcome.output).toContain('ExecStart="/opt/thatdam/current/bin/thatdam" run')
+    expect(outcome.output).toContain('INDEX_PATHS="/mnt/media"')
+    expect(outcome.output).toContain('VERIFIED')
+    expect(outcome.output.trim().split('\n').slice(-2)).toEqual([
+      'thatdam: Indexed folders were never changed: your originals are where they were.',
+      'EMPTY',
+    ])
+    const asked = fs.readFileSync(log, 'utf8').trim().split('\n')
+    expect(asked).toEqual([
+      'daemon-reload',
+      'enable --quiet thatdam',
+      'restart thatdam',
+      'stop thatdam',
+      'disable --quiet thatdam',
+      'daemon-reload',
+    ])
   })
 
   it('a download of the script that was cut short does nothing', async () => {
