@@ -50,6 +50,8 @@ export interface BlobStore {
   stat(sha256: string): Promise<{ readonly sizeBytes: number } | null>
   /** The caller closes the handle. Null when it is not there. */
   open(sha256: string): Promise<{ readonly handle: FileHandle; readonly sizeBytes: number } | null>
+  /** Path for a program that reads the blob; null when it is not there. Nobody writes to it. */
+  localPath(sha256: string): Promise<string | null>
   /** Bytes [start, end) in pieces of at most 1 MiB. @throws ThatdamError NOT_FOUND. */
   read(sha256: string, start?: number, end?: number): AsyncIterable<Uint8Array>
   /** Reads the whole blob. A damaged one is taken out of service (moved to damaged/) before this answers. */
@@ -174,6 +176,10 @@ class FileBlobStore implements BlobStore {
       await handle.close()
       throw error
     }
+  }
+
+  async localPath(sha256: string): Promise<string | null> {
+    return (await this.has(sha256)) ? this.pathOf(sha256) : null
   }
 
   async *read(sha256: string, start = 0, end = Number.POSITIVE_INFINITY): AsyncIterable<Uint8Array> {

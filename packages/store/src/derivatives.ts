@@ -70,6 +70,13 @@ export class Derivatives {
     this.db.exec("UPDATE derivatives SET state = 'pending' WHERE state = 'away'")
   }
 
+  /** Tries what failed once more. Returns how many. */
+  retryFailed(): number {
+    return Number(
+      this.db.prepare("UPDATE derivatives SET state = 'pending', reason = NULL WHERE state = 'failed' AND kind <> ''").run().changes,
+    )
+  }
+
   /** Makes a blob's derivative wanted again: its bytes were lost or damaged. */
   lost(sha256: string): number {
     return Number(

@@ -10,6 +10,7 @@ import { HashWorker } from './hash-worker.ts'
 import { ingest, locationSeen, relativePath, type IngestParts } from './ingest.ts'
 import { Prober } from './probe.ts'
 import { EMPTY_STATUS, Rate } from './progress.ts'
+import { Sparing } from './sparing.ts'
 import { checkRoots, type CheckedRoot } from './roots.ts'
 import { walkRoot } from './walk.ts'
 import { Watcher } from './watcher.ts'
@@ -38,6 +39,7 @@ export interface IndexerOptions {
   readonly casRoot: string
   readonly stateDir: string
   readonly ffprobePath: string | null
+  readonly maxParallel: number
   readonly linkFolder: string
   readonly signal: AbortSignal
   readonly appendOps: (bodies: readonly OpBody[]) => Promise<unknown>
@@ -57,6 +59,7 @@ export class Indexer {
   private readonly rate = new Rate()
   private roots: (CheckedRoot & { id: number; filesSeen: number; walkProblem: string | null })[] = []
   private statusNow: IndexStatus = EMPTY_STATUS
+  private readonly failures: Sparing<Pick<IndexStatus, 'errorCount' | 'errors'>>
   private paused = false
   private wake: (() => void) | null = null
   private again = false
@@ -74,6 +77,10 @@ export class Indexer {
       this.watchedAtMs = Date.now()
       this.rescan()
     })
+    this.failures = new Sparing(() => ({
+      errorCount: this.locations.errorCount(),
+      errors: this.locations.errors(100).map((one) => ({ path: `${one.root}/${one.path.toString('utf8')}`, reason: one.reason })),
+    }))
     this.paused = getMeta(options.db, 'indexer.paused') === '1'
     this.hasher.setPaused(this.paused)
     options.signal.addEventListener('abort', () => this.wake?.(), { once: true })
@@ -132,6 +139,7 @@ export class Indexer {
   }
 
   private finish(): void {
+    this.failures.fresh()
     this.set({ state: 'idle', lastFinishedAtMs: Date.now(), bytesPerSecond: null, secondsLeft: null })
     this.options.remark(this.prober.missingTool)
     this.report()
@@ -263,10 +271,10 @@ export class Indexer {
     let later = 0
     let after: PendingFile | null = null
     for (;;) {
+      while (this.outbox.size() > OUTBOX_MAX && !this.options.signal.aborted) await this.sleep(1000, () => false)
       const chunk: PendingFile[] = this.locations.pending(after, CHUNK)
       for (const file of chunk) {
         await this.untilResumed()
-        while (this.outbox.size() > OUTBOX_MAX && !this.options.signal.aborted) await this.sleep(1000, () => false)
         if (this.options.signal.aborted) break
         const work = this.one(parts, file)
         const counted = work.then((result) => {
@@ -288,6 +296,7 @@ export class Indexer {
     if (real === undefined || real === null) return 'done'
     try {
       const result = await ingest(parts, file, real)
+      this.failures.touch()
       if (result === 'done') this.statusNow = { ...this.statusNow, filesDone: this.statusNow.filesDone + 1 }
       this.emitter.note(2)
       return result
@@ -315,8 +324,7 @@ export class Indexer {
       bytesPerSecond,
       secondsLeft: bytesPerSecond !== null && bytesPerSecond > 0 ? Math.max(0, Math.round(left / bytesPerSecond)) : null,
       roots: this.roots.map((root) => ({ path: root.path, problem: root.problem ?? root.walkProblem, filesSeen: root.filesSeen })),
-      errorCount: this.locations.errorCount(),
-      errors: this.locations.errors(100).map((one) => ({ path: `${one.root}/${one.path.toString('utf8')}`, reason: one.reason })),
+      ...this.failures.get(),
     })
     this.options.status(this.paused ? { ...this.statusNow, state: 'paused' } : this.statusNow)
   }

@@ -3,6 +3,7 @@ import type { AssetKind, MediaInfo } from '@thatdam/protocol/ops'
 import { ExifReader } from './exiftool.ts'
 import { ffprobe } from './ffprobe.ts'
 import { decideType } from './kinds.ts'
+import { Lanes } from './lanes.ts'
 import { combine, fromExiftool, fromFfprobe, type ProbedStreams, type ProbedTags } from './media-info.ts'
 import { OddNames } from './odd-names.ts'
 import { ToolError } from './tool.ts'
@@ -18,6 +19,7 @@ export interface ProbeOptions {
   readonly ffprobePath: string | null
   /** This process's own folder for links. */
   readonly linkFolder: string
+  readonly maxParallel: number
   readonly signal: AbortSignal
 }
 
@@ -26,6 +28,7 @@ export class Prober {
   private readonly options: ProbeOptions
   private readonly exif: ExifReader
   private readonly names: OddNames
+  private readonly lanes: Lanes
   /** Said once, on the page: metadata is poor because a program is missing. */
   missingTool: string | null = null
 
@@ -33,6 +36,7 @@ export class Prober {
     this.options = options
     this.exif = new ExifReader(options.signal)
     this.names = new OddNames(options.linkFolder)
+    this.lanes = new Lanes(options.maxParallel)
     if (options.ffprobePath === null)
       this.missingTool = 'ffmpeg is missing: films and sounds are listed without their length until it is installed.'
   }
@@ -73,7 +77,8 @@ export class Prober {
   private async streams(path: string): Promise<Answer<ProbedStreams>> {
     if (this.options.ffprobePath === null) return noStreams()
     try {
-      const result = await ffprobe(this.options.ffprobePath, path, this.options.signal)
+      const program = this.options.ffprobePath
+      const result = await this.lanes.run(() => ffprobe(program, path, this.options.signal))
       if ('error' in result) return { value: null, problem: `This ${extname(path).slice(1) || 'media'} file is broken (${result.error}).` }
       const value = fromFfprobe(result.json)
       const empty = !value.hasVideo && !value.hasAudio

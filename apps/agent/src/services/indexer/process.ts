@@ -15,6 +15,7 @@ runChild(async (context) => {
     casRoot: config.casRoot,
     stateDir: config.stateDir,
     ffprobePath: config.ffprobePath,
+    maxParallel: Math.max(2, config.maxParallel),
     linkFolder: join(config.stateDir, 'indexer-links'),
     signal: context.signal,
     appendOps: (bodies) => context.appendOps(bodies),

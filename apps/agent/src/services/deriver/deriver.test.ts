@@ -1,0 +1,307 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { deflateSync, crc32 } from 'node:zlib'
+import sharp from 'sharp'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { DeriveStatus } from '@thatdam/protocol/index-status'
+import type { AssetKind, OpBody } from '@thatdam/protocol/ops'
+import { openBlobStore, type BlobStore } from '@thatdam/store/blob-store'
+import { recipeHash } from '@thatdam/store/recipe-hash'
+import { FakeAgent, hostService, temporaryFolder, waitFor, type HostedService } from '@thatdam/testkit/service-host'
+import { combine } from '../indexer/media-info.ts'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let agent: FakeAgent
+let store: BlobStore
+let service: HostedService | null = null
+
+beforeEach(async () => {
+  folder = await temporaryFolder('deriver')
+  agent = await FakeAgent.start()
+  store = await openBlobStore(join(folder.path, 'cas'), { reserveBytes: 0 })
+})
+afterEach(async () => {
+  await service?.stop()
+  service = null
+  await agent.close()
+  await folder.remove()
+})
+
+function start(ffmpegPath: string | null = 'ffmpeg'): HostedService {
+  const stateDir = join(folder.path, 'state')
+  service = hostService(join(import.meta.dirname, 'process.ts'), agent, {
+    service: 'deriver',
+    stateDir,
+    casRoot: join(folder.path, 'cas'),
+    ffmpegPath,
+  })
+  return service
+}
+const status = (): DeriveStatus | null => (service?.status() ?? null) as DeriveStatus | null
+const sha = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex')
+
+function ingested(assetId: string, kind: 'photo' | 'video' | 'audio', mimeType: string, durationMs: number | null = null): OpBody {
+  const { media } = combine({ kind, mimeType }, null, null)
+  const assetKind: AssetKind = kind
+  return {
+    kind: 'asset.ingested',
+    assetId,
+    sizeBytes: 1,
+    assetKind,
+    title: 'x',
+    origin: 'uploaded',
+    media: { ...media, durationMs },
+    capture: null,
+  }
+}
+/** A source that lies in the store, announced. */
+async function add(
+  data: Uint8Array,
+  kind: 'photo' | 'video' | 'audio',
+  mimeType: string,
+  durationMs: number | null = null,
+): Promise<string> {
+  const { sha256 } = await store.put(data)
+  agent.add([ingested(sha256, kind, mimeType, durationMs)])
+  return sha256
+}
+async function thumbs(source: string): Promise<Record<string, Buffer>> {
+  const made = await waitFor(() => {
+    const found = agent.ops('derivative.made').filter((op) => op.sourceSha256 === source)
+    return found.length >= 2 ? found : null
+  })
+  const blobs = new Set(agent.ops('blob.stored').map((op) => op.sha256))
+  const all: Record<string, Buffer> = {}
+  for (const op of made) {
+    expect(blobs.has(op.sha256)).toBe(true)
+    expect(await store.verify(op.sha256)).toBe('ok')
+    all[op.recipe] = Buffer.concat(await Array.fromAsync(store.read(op.sha256)))
+    expect(await sharp(all[op.recipe]).metadata()).toMatchObject({ width: op.width, height: op.height, format: 'webp' })
+  }
+  return all
+}
+async function failure(source: string): Promise<string> {
+  const found = await waitFor(() => agent.ops('derivative.failed').filter((op) => op.sourceSha256 === source)[0] ?? null, 60_000)
+  return found.reason
+}
+function ffmpeg(output: string, ...args: string[]): Buffer {
+  const path = join(folder.path, output)
+  execFileSync('ffmpeg', ['-v', 'error', '-y', ...args, path])
+  return readFileSync(path)
+}
+
+test('pictures get both sizes, upright, in sRGB, never enlarged', async () => {
+  const half = sharp({ create: { width: 1000, height: 1500, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer()
+  const picture = await sharp({ create: { width: 2000, height: 1500, channels: 3, background: 'blue' } })
+    .composite([{ input: await half, left: 0, top: 0 }])
+    .withMetadata({ orientation: 6 })
+    .jpeg()
+    .toBuffer()
+  start()
+  const made = await thumbs(await add(picture, 'photo', 'image/jpeg'))
+  expect(await sharp(made['thumb-1280']).metadata()).toMatchObject({ width: 960, height: 1280, space: 'srgb' })
+  expect(await sharp(made['thumb-320']).metadata()).toMatchObject({ width: 240, height: 320 })
+  // Turned to the right, the red left half is on top.
+  const top = await sharp(made['thumb-320']).extract({ left: 100, top: 40, width: 1, height: 1 }).raw().toBuffer()
+  expect([Number(top[0]) > 200, Number(top[2]) < 60]).toEqual([true, true])
+  const small = await sharp({ create: { width: 40, height: 30, channels: 4, background: '#00ff0080' } })
+    .png()
+    .toBuffer()
+  const tiny = await thumbs(await add(small, 'photo', 'image/png'))
+  expect(await sharp(tiny['thumb-1280']).metadata()).toMatchObject({ width: 40, height: 30 })
+  const bitmap = ffmpeg('a.bmp', '-f', 'lavfi', '-i', 'testsrc=s=640x360', '-frames:v', '1')
+  expect(await sharp((await thumbs(await add(bitmap, 'photo', 'image/bmp')))['thumb-320']).metadata()).toMatchObject({
+    width: 320,
+    height: 180,
+  })
+  expect(status()).toMatchObject({ failed: 0 })
+})
+
+test('a film shows a frame that is not black, turned as it is played; sounds show their cover or their wave', async () => {
+  const late = ffmpeg(
+    'late.mp4',
+    '-f',
+    'lavfi',
+    '-i',
+    'color=black:s=320x180:r=10:d=2',
+    '-f',
+    'lavfi',
+    '-i',
+    'testsrc=s=320x180:r=10:d=6',
+    '-filter_complex',
+    '[0][1]concat=n=2',
+    '-pix_fmt',
+    'yuv420p',
+  )
+  start()
+  const frame = (await thumbs(await add(late, 'video', 'video/mp4', 8000)))['thumb-320']
+  const { channels } = await sharp(frame).stats()
+  expect(Math.max(...channels.map((channel) => channel.mean))).toBeGreaterThan(40)
+  ffmpeg('flat.mp4', '-f', 'lavfi', '-i', 'testsrc=s=320x180:r=10:d=1', '-pix_fmt', 'yuv420p')
+  const turned = ffmpeg('turned.mp4', '-i', join(folder.path, 'flat.mp4'), '-c', 'copy', '-metadata:s:v:0', 'rotate=90')
+  expect(await sharp((await thumbs(await add(turned, 'video', 'video/mp4', 1000)))['thumb-320']).metadata()).toMatchObject({
+    width: 180,
+    height: 320,
+  })
+  const wave = ffmpeg('a.flac', '-f', 'lavfi', '-i', 'sine=d=1')
+  expect(await sharp((await thumbs(await add(wave, 'audio', 'audio/flac', 1000)))['thumb-320']).metadata()).toMatchObject({
+    width: 320,
+    height: 180,
+  })
+  writeFileSync(
+    join(folder.path, 'cover.png'),
+    await sharp({ create: { width: 200, height: 200, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer(),
+  )
+  const song = ffmpeg(
+    'c.mp3',
+    '-i',
+    join(folder.path, 'a.flac'),
+    '-i',
+    join(folder.path, 'cover.png'),
+    '-map',
+    '0',
+    '-map',
+    '1',
+    '-c:v',
+    'copy',
+    '-disposition:v',
+    'attached_pic',
+  )
+  expect(await sharp((await thumbs(await add(song, 'audio', 'audio/mpeg', 1000)))['thumb-320']).metadata()).toMatchObject({
+    width: 200,
+    height: 200,
+  })
+})
+
+test('a RAW picture shows the preview it carries, turned by its own orientation', async () => {
+  const preview = await sharp({ create: { width: 800, height: 600, channels: 3, background: 'orange' } })
+    .jpeg()
+    .toBuffer()
+  const raw = join(folder.path, 'a.dng')
+  writeFileSync(join(folder.path, 'p.jpg'), preview)
+  writeFileSync(
+    raw,
+    await sharp({ create: { width: 16, height: 12, channels: 3, background: 'orange' } })
+      .tiff({ compression: 'none' })
+      .toBuffer(),
+  )
+  const { exiftoolPath } = await import('exiftool-vendored')
+  execFileSync(await exiftoolPath(), [
+    '-q',
+    '-overwrite_original',
+    '-n',
+    '-Orientation=6',
+    `-PreviewImage<=${join(folder.path, 'p.jpg')}`,
+    raw,
+  ])
+  start()
+  const source = await add(readFileSync(raw), 'photo', 'image/x-adobe-dng')
+  const outcome = await waitFor(() => agent.ops('derivative.made').length >= 2 || agent.ops('derivative.failed').length > 0)
+  expect(outcome).toBe(true)
+  const made = agent.ops('derivative.made').filter((op) => op.sourceSha256 === source)
+  if (made.length === 0) expect(await failure(source)).toMatch(/holds no preview/)
+  else expect(made.find((op) => op.recipe === 'thumb-1280')).toMatchObject({ width: 600, height: 800 })
+})
+
+function chunk(type: string, data: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from(type), data])
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(data.length)
+  const check = Buffer.alloc(4)
+  check.writeUInt32BE(crc32(body))
+  return Buffer.concat([length, body, check])
+}
+
+/** A PNG of 100,000 × 100,000 pixels in a few bytes. */
+function bomb(): Buffer {
+  const header = Buffer.alloc(13)
+  header.writeUInt32BE(100_000, 0)
+  header.writeUInt32BE(100_000, 4)
+  header.set([1, 0, 0, 0, 0], 8)
+  return Buffer.concat([
+    Buffer.from('89504e470d0a1a0a', 'hex'),
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(Buffer.alloc(1_000_000))),
+    chunk('IEND', Buffer.alloc(0)),
+  ])
+}
+
+test('broken and hostile files fail in words, once, and the next one is made', async () => {
+  const whole = await sharp({ create: { width: 600, height: 400, channels: 3, background: 'red' } })
+    .jpeg()
+    .toBuffer()
+  start()
+  const cut = await add(whole.subarray(0, whole.length / 2), 'photo', 'image/jpeg')
+  const huge = await add(bomb(), 'photo', 'image/png')
+  const playlist = await add(
+    Buffer.from('#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n'),
+    'video',
+    'video/mp4',
+    1000,
+  )
+  const concat = await add(Buffer.from("ffconcat version 1.0\nfile '/etc/passwd'\n"), 'video', 'video/mp4', 1000)
+  expect(await failure(cut)).toMatch(/This picture is broken/)
+  expect(await failure(huge)).toMatch(/268 million pixels|broken/)
+  expect(await failure(playlist)).toMatch(/This film is broken or of an unknown kind/)
+  expect(await failure(concat)).toMatch(/This film is broken or of an unknown kind/)
+  await thumbs(await add(whole, 'photo', 'image/jpeg'))
+  await service?.stop()
+  const failures = agent.ops('derivative.failed').length
+  start()
+  await thumbs(await add(Buffer.concat([whole, Buffer.from('x')]), 'photo', 'image/jpeg'))
+  expect(agent.ops('derivative.failed')).toHaveLength(failures)
+  expect(status()).toMatchObject({ failed: 8 })
+})
+
+test('work goes on where it was after a kill, is not done twice, and waits for sources and ffmpeg that are away', async () => {
+  const film = ffmpeg('a.mp4', '-f', 'lavfi', '-i', 'testsrc=s=64x64:d=1', '-pix_fmt', 'yuv420p')
+  const source = await add(film, 'video', 'video/mp4', 1000)
+  const elsewhere = await sharp({ create: { width: 9, height: 9, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer()
+  agent.add([ingested(sha(elsewhere), 'photo', 'image/png')])
+  start(null)
+  await waitFor(
+    () => service?.messages.some((message) => message.type === 'running' && /until ffmpeg is installed/.test(message.reason)) ?? false,
+  )
+  await waitFor(() => status()?.waiting === 4)
+  await service?.kill()
+  start()
+  await thumbs(source)
+  await store.put(elsewhere)
+  agent.add([{ kind: 'blob.stored', sha256: sha(elsewhere), sizeBytes: elsewhere.length, nodeId: agent.nodeId }])
+  await thumbs(sha(elsewhere))
+  await waitFor(() => status()?.state === 'idle')
+  await service?.kill()
+  agent.feedId = 'rebuilt'
+  start()
+  const last = await sharp({ create: { width: 8, height: 9, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer()
+  await thumbs(await add(last, 'photo', 'image/png'))
+  expect(agent.ops('derivative.made')).toHaveLength(6)
+  expect(agent.ops('derivative.made').map((op) => op.recipeHash)).toContain(recipeHash('thumb-320'))
+})
+
+test('pause holds, resume goes on', async () => {
+  start()
+  await waitFor(() => status())
+  await service?.command('pause')
+  const source = await add(
+    await sharp({ create: { width: 9, height: 9, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer(),
+    'photo',
+    'image/png',
+  )
+  await waitFor(() => status()?.state === 'paused' && status()?.waiting === 2)
+  expect(agent.ops('derivative.made')).toEqual([])
+  await service?.command('resume')
+  await thumbs(source)
+})
