@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { NOT_FOUND_BODY, ThatdamError } from '@thatdam/protocol/errors'
 import { JoinHelloRequest, JoinRequest, RenewRequest, type RenewResponse } from '@thatdam/protocol/join'
 import { ReportRequest } from '@thatdam/protocol/poll'
-import * as z from 'zod/mini'
 import { issueAccessToken, verifyAccessToken, verifyRenewRequest } from './access-node.ts'
 import { ACCESS_TOKEN_LIFE_MS, decideRenewal, type RenewalDecision } from './credentials.ts'
 import { type Answer, answerError, answerJson, peerAddress, readJson, send, STRANGER, tooMany } from './http-io.ts'
@@ -83,7 +82,12 @@ function errorAnswer(error: unknown, path: string, deps: AgentRouteDeps): Answer
   )
 }
 
-async function body<S extends z.ZodMiniType>(call: Call, schema: S, bytesMax: number): Promise<z.infer<S>> {
+/** What a schema of the protocol package does, as far as it is needed here. */
+type Schema<T> = {
+  safeParse(value: unknown): { success: true; data: T } | { success: false; error: { issues: { path: PropertyKey[]; message: string }[] } }
+}
+
+async function body<T>(call: Call, schema: Schema<T>, bytesMax: number): Promise<T> {
   const parsed = schema.safeParse(await readJson(call.req, bytesMax))
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
@@ -228,6 +232,8 @@ async function poll(call: Call): Promise<Answer | null> {
   if (!/^\d{1,15}$/.test(text))
     throw new ThatdamError('BAD_REQUEST', 'The poll’s cursor must be a whole number: the revision of the last answer.')
   const { deps, res } = call
+  // A client that hung up meanwhile must not push its own next poll out.
+  if (res.destroyed) return null
   const held = deps.hub.open(who.node.id)
   if (held === null)
     return answerError(new ThatdamError('UNAVAILABLE', 'The server holds as many machines as it can. Try again in 30 s.'), 30)
