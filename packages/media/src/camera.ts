@@ -26,6 +26,8 @@ import { RtpFeed } from './webrtc/feed.ts'
 const PRESENCE_MS = 1_000
 /** A file that is played again begins its next pass after this. */
 const AGAIN_MS = 100
+/** Fragments for so long and no RTP: the live leg lost the race for its port. */
+const LIVE_LEG_MS = 5_000
 /** From here on a processor encodes 1080p30 beside its other work. */
 const LARGE_CORES = 8
 
@@ -51,6 +53,8 @@ export class LiveCamera {
   private readonly stopping = new AbortController()
   private readonly brokenEncoders = new Set<string>()
   private runs = 0
+  /** Done at most once: a machine whose loopback drops UDP still records. */
+  private liveLegRetried = false
   private stateNow: CameraStatus['state'] = 'starting'
   private reasonNow = ''
   private encoderNow: EncoderPlan | null = null
@@ -142,7 +146,7 @@ export class LiveCamera {
     }
     const plan = this.planInput(source)
     const startedMs = performance.now()
-    const exit = await this.runFfmpeg(ffmpegPath, cameraArgv(plan.input, plan.encoder, await socket.nextPorts()))
+    const exit = await this.runFfmpeg(ffmpegPath, cameraArgv(plan.input, plan.encoder, await socket.nextPorts()), socket)
     if (this.stopping.signal.aborted) return
     if (plan.input.atEnd === 'again' && exit.code === 0) {
       await this.pause(AGAIN_MS)
@@ -161,7 +165,8 @@ export class LiveCamera {
     return { input, encoder: this.encoderNow }
   }
 
-  private async runFfmpeg(path: string, args: readonly string[]): Promise<FfmpegExit> {
+  private async runFfmpeg(path: string, args: readonly string[], socket: RtpSocket): Promise<FfmpegExit> {
+    const startedMs = performance.now()
     const generation = `${this.epoch}-${++this.runs}`
     this.parseError = null
     const parser = new FragmentParser({
@@ -170,6 +175,9 @@ export class LiveCamera {
         const kept = this.ring.push(fragment, Date.now())
         this.meter.add({ bytes: fragment.bytes.length, durationMs: kept?.durationMs ?? 0, frames: fragment.timing.samples })
         if (kept) this.become('live', '')
+        if (socket.seen || this.liveLegRetried || performance.now() - startedMs < LIVE_LEG_MS) return
+        this.liveLegRetried = true
+        void run.stop()
       },
     })
     const run = startFfmpeg({

@@ -106,7 +106,7 @@ export class FragmentRing {
   }
 
   get(number: number): RingFragment | null {
-    return this.held[number - this.first] ?? null
+    return this.held.find((fragment) => fragment.number === number) ?? null
   }
 
   all(): readonly RingFragment[] {

@@ -10,6 +10,7 @@ const RECEIVE_BUFFER_BYTES = 4 << 20
 export class RtpSocket {
   private readonly socket: Socket
   private acceptPort = 0
+  private seenNow = false
   private readonly port: number
 
   private constructor(socket: Socket, port: number) {
@@ -21,10 +22,18 @@ export class RtpSocket {
     const socket = createSocket({ type: 'udp4', recvBufferSize: RECEIVE_BUFFER_BYTES })
     const opened = new RtpSocket(socket, await bind(socket))
     socket.on('message', (bytes, from) => {
-      if (from.port === opened.acceptPort && from.address === '127.0.0.1') onPacket(bytes)
+      if (from.port === opened.acceptPort && from.address === '127.0.0.1') {
+        opened.seenNow = true
+        onPacket(bytes)
+      }
     })
     socket.on('error', (error) => console.error('RTP socket', error))
     return opened
+  }
+
+  /** The present ffmpeg's packets arrive. */
+  get seen(): boolean {
+    return this.seenNow
   }
 
   /** Ports for the next ffmpeg, free a moment ago; one that lost the race fails to start and is started again with others. */
@@ -33,6 +42,7 @@ export class RtpSocket {
     const [fromRtp, fromRtcp] = await Promise.all([bind(pair[0]), bind(pair[1])])
     await Promise.all(pair.map((socket) => new Promise<void>((resolve) => void socket.close(() => resolve()))))
     this.acceptPort = fromRtp
+    this.seenNow = false
     return { to: this.port, fromRtp, fromRtcp }
   }
 

@@ -15,14 +15,14 @@ const RTP_PACKET_BYTES = 1200
 
 /**
  * One ffmpeg for one camera: one encode or copy, then to the pipe as fragmented MP4 and to loopback as RTP.
- * Parameter sets go before each key frame only on the RTP leg; in MP4 they are in the init segment.
+ * A broken pipe ends it (nobody is left to read), a broken live leg does not touch the recording. Parameter sets go before each key frame only on the RTP leg; in MP4 they are in the init segment.
  */
 export function cameraArgv(input: FfmpegInput, encoder: EncoderPlan | null, rtp: RtpPorts): string[] {
   if (!input.copy && !encoder) throw new Error('a camera that does not give H.264 needs an encoder')
   const codec = input.copy || !encoder ? ['-c:v', 'copy', '-bsf:v', 'h264_mp4toannexb', '-tag:v', 'avc1'] : encoderArgs(encoder, input)
-  const mp4 = `[f=mp4:movflags=+frag_keyframe+empty_moov+default_base_moof:frag_duration=${FRAGMENT_MS * 1000}:flush_packets=1]pipe:1`
+  const mp4 = `[f=mp4:onfail=abort:movflags=+frag_keyframe+empty_moov+default_base_moof:frag_duration=${FRAGMENT_MS * 1000}:flush_packets=1]pipe:1`
   const ports = `rtcpport=${rtp.to}&localrtpport=${rtp.fromRtp}&localrtcpport=${rtp.fromRtcp}`
-  const live = `[f=rtp:bsfs/v=dump_extra=freq=keyframe:payload_type=${RTP_PAYLOAD_TYPE}]rtp://127.0.0.1:${rtp.to}?pkt_size=${RTP_PACKET_BYTES}&${ports}`
+  const live = `[f=rtp:onfail=ignore:bsfs/v=dump_extra=freq=keyframe:payload_type=${RTP_PAYLOAD_TYPE}]rtp://127.0.0.1:${rtp.to}?pkt_size=${RTP_PACKET_BYTES}&${ports}`
   return [
     '-hide_banner',
     '-nostdin',

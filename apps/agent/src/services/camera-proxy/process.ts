@@ -33,7 +33,8 @@ async function main(context: ChildContext): Promise<void> {
   )
   for (const camera of cameras.values()) camera.live.start()
   publish()
-  context.running(cameras.size === 0 ? 'No camera was found on this machine.' : '')
+  if (!config.ffmpegPath) context.waiting('ffmpeg is not installed. `thatdam doctor` shows the command that installs it.')
+  else context.running(cameras.size === 0 ? 'No camera was found on this machine.' : '')
 }
 
 function statusOf(camera: ProxiedCamera, hub: WhepHub): ReturnType<LiveCamera['status']> {

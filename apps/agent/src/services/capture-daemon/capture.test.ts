@@ -110,7 +110,9 @@ test('records what is asked for, seals it into one clean MP4, and tells the op-l
   const wallSeconds = (stoppedAtMs - begun.startedAtMs) / 1000
   const seen = await probe(blobPath(place, first.sha256))
   expect(seen.warnings).toBe('')
-  expect(Math.abs(seen.duration - wallSeconds)).toBeLessThan(1.5)
+  // nothing of what was asked for is missing; a key frame interval before and half a second after may come on top
+  expect(seen.duration).toBeGreaterThan(wallSeconds - 0.2)
+  expect(seen.duration).toBeLessThan(wallSeconds + 2)
   expect(Math.abs(seen.duration * 1000 - first.recordedMs)).toBeLessThan(100)
   expect((await probe(blobPath(place, second.sha256))).warnings).toBe('')
   const asset = agent.of('asset.ingested').find((op) => op.assetId === first.sha256)
@@ -191,6 +193,28 @@ test("a camera's ffmpeg dies: the gap is told, the same recording goes on", { ti
   const seen = await probe(blobPath(place, sealed.sha256 ?? ''))
   expect(seen.warnings).toBe('')
   expect(Math.abs(seen.duration * 1000 - sealed.recordedMs)).toBeLessThan(100)
+})
+
+test('the camera service is killed and comes back elsewhere: the same recording goes on', { timeout: 60_000 }, async () => {
+  const place = await newPlace()
+  const start = (): Promise<HostedChild> => HostedChild.start({ service: 'camera-proxy', stateDir: root, cameras: [TEST_CAMERA] })
+  const first = await start()
+  const child = await startDaemon(place)
+  child.setPeers({ 'camera-proxy': first.url ?? '' })
+  const begun = CaptureStatus.parse(await child.command('start', { cameraId: TEST_CAMERA.cameraId, preRollMs: 0 }))
+  await untilRecorded(child, 1000)
+  await first.kill()
+  await until('its absence to be said', () => /goes on by itself/.test(only(child)?.reason ?? ''))
+  const second = await start()
+  child.setPeers({ 'camera-proxy': second.url ?? '' })
+  const before = only(child)?.recordedMs ?? 0
+  await untilRecorded(child, before + 1000)
+  expect(only(child)).toMatchObject({ state: 'recording', reason: '', gaps: 1 })
+  await child.command('stop', { captureId: begun.captureId })
+  const sealed = await untilState(child, 'sealed')
+  expect((await probe(blobPath(place, sealed.sha256 ?? ''))).warnings).toBe('')
+  expect(agent.of('asset.ingested')).toHaveLength(1)
+  await second.stop()
 })
 
 test('sealing that fails keeps the raw parts and says so; ops wait for the op-log', { timeout: 60_000 }, async () => {
