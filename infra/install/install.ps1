@@ -133,7 +133,8 @@ function Register-Machine($Places, $Launcher) {
 
 # A scheduled task: at start-up as the system for an administrator, else when this person signs in. It is started again when it ends.
 function Start-Agent($Places, $Launcher) {
-  $action = New-ScheduledTaskAction -Execute "$env:SystemRoot\System32\cmd.exe" -Argument "/d /c `"`"$Launcher`" run`""
+  # conhost --headless: no console window on the desktop.
+  $action = New-ScheduledTaskAction -Execute "$env:SystemRoot\System32\conhost.exe" -Argument "--headless $env:SystemRoot\System32\cmd.exe /d /c `"`"$Launcher`" run`""
   $settings = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries -StartWhenAvailable -ExecutionTimeLimit ([TimeSpan]::Zero) -RestartCount 999 -RestartInterval (New-TimeSpan -Minutes 1) -MultipleInstances IgnoreNew -Hidden
   if ($Places.Admin) {
     $trigger = New-ScheduledTaskTrigger -AtStartup

@@ -222,7 +222,7 @@ free_port() {
 # Settings of this installation. What was set before and is not given now stays.
 write_settings() {
   if [ ! -d "$state" ]; then
-    mkdir -p "$(dirname "$state")" && (umask 077 && mkdir "$state") || fail "the state directory $state cannot be made."
+    if ! mkdir -p "$(dirname "$state")" || ! (umask 077 && mkdir "$state"); then fail "the state directory $state cannot be made."; fi
   fi
   mkdir -p "$(dirname "$env_file")" "$(dirname "$command")"
   keep_index='' keep_port=''
@@ -239,6 +239,7 @@ write_settings() {
   mv "$env_file.$$" "$env_file"
   {
     printf '#!/bin/sh\n# Made by the ThatDAM installer: this installation'\''s agent with its settings.\n'
+    # shellcheck disable=SC2016 # the made script expands it
     printf 'if [ -z "${STATE_DIR:-}" ] && [ -r %s ]; then\n  set -a\n  . %s\n  set +a\nfi\n' "$(sh_quote "$env_file")" "$(sh_quote "$env_file")"
     printf 'exec %s "$@"\n' "$(sh_quote "$app/current/bin/thatdam")"
   } >"$command.$$"
@@ -333,7 +334,7 @@ start_launchd() {
 start_detached() {
   # What it says before its own logs begin; a big one is put aside.
   if [ -f "$log" ] && [ "$(wc -c <"$log")" -gt 5000000 ]; then mv "$log" "$log.1"; fi
-  starter=nohup
+  starter='nohup'
   if have setsid; then starter='setsid nohup'; fi
   # A new session without this script's terminal: closing it stops nothing.
   (
@@ -343,7 +344,7 @@ start_detached() {
   pid=$!
   printf '%s\n' "$pid" >"$pid_file"
   waited=0
-  until grep -q "\"pid\": *$pid[,}]" "$state/local.json" 2>/dev/null; do
+  until grep -q "\"pid\": *${pid}[,}]" "$state/local.json" 2>/dev/null; do
     if ! kill -0 "$pid" 2>/dev/null; then
       rm -f "$pid_file"
       tail -n 5 "$log" >&2

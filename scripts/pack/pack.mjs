@@ -116,7 +116,20 @@ function replaceFile(name, text) {
 /** Archives of earlier builds for this platform, and drafts of packs that were killed. @param {ReadonlySet<string>} current */
 function removeOld(current) {
   for (const name of fs.readdirSync(out)) {
-    const ours = name.startsWith('thatdam-') && (name.endsWith(`-${platform}.tar.gz`) || name.endsWith('.tmp'))
-    if (ours && !current.has(name)) fs.rmSync(path.join(out, name))
+    const draftOf = /\.(\d+)\.tmp$/.exec(name)?.[1]
+    const old = draftOf
+      ? !isAlive(Number(draftOf))
+      : name.startsWith('thatdam-') && name.endsWith(`-${platform}.tar.gz`) && !current.has(name)
+    if (old) fs.rmSync(path.join(out, name), { force: true })
+  }
+}
+
+/** @param {number} pid */
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM'
   }
 }
