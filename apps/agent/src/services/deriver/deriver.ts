@@ -49,6 +49,7 @@ export class Deriver {
   private readonly busy = new Map<string, string>()
   private readonly sleepers = new Set<() => void>()
   private readonly counts: Sparing<ReturnType<Derivatives['counts']>>
+  private reported = ''
   private caughtUp = false
   private paused: boolean
   private diskFull = false
@@ -221,12 +222,15 @@ export class Deriver {
   private report(): void {
     const counts = this.counts.get()
     const working = this.busy.size > 0 || counts.pending > 0
-    this.options.status({
+    const status: DeriveStatus = {
       state: this.paused || this.diskFull ? 'paused' : working ? 'working' : 'idle',
       done: counts.made,
       waiting: counts.pending + counts.away,
       failed: counts.failed,
       current: this.busy.keys().next().value ?? null,
-    })
+    }
+    const text = JSON.stringify(status)
+    if (text !== this.reported) this.options.status(status)
+    this.reported = text
   }
 }

@@ -60,6 +60,7 @@ export class Indexer {
   private roots: (CheckedRoot & { id: number; filesSeen: number; walkProblem: string | null })[] = []
   private statusNow: IndexStatus = EMPTY_STATUS
   private readonly failures: Sparing<Pick<IndexStatus, 'errorCount' | 'errors'>>
+  private reported = ''
   private paused = false
   private wake: (() => void) | null = null
   private again = false
@@ -326,6 +327,9 @@ export class Indexer {
       roots: this.roots.map((root) => ({ path: root.path, problem: root.problem ?? root.walkProblem, filesSeen: root.filesSeen })),
       ...this.failures.get(),
     })
-    this.options.status(this.paused ? { ...this.statusNow, state: 'paused' } : this.statusNow)
+    const status: IndexStatus = this.paused ? { ...this.statusNow, state: 'paused' } : this.statusNow
+    const text = JSON.stringify(status)
+    if (text !== this.reported) this.options.status(status)
+    this.reported = text
   }
 }

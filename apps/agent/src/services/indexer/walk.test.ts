@@ -1,0 +1,101 @@
+import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openIndexDb } from '@thatdam/store/index-db'
+import { Locations } from '@thatdam/store/locations'
+import { temporaryFolder } from '@thatdam/testkit/service-host'
+import { walkRoot, type WalkResult } from './walk.ts'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let db: DatabaseSync
+let locations: Locations
+let root = ''
+let rootId = 0
+let scan = 0
+
+beforeEach(async () => {
+  folder = await temporaryFolder('walk')
+  db = openIndexDb(join(folder.path, 'state'))
+  locations = new Locations(db)
+  root = join(folder.path, 'root')
+  mkdirSync(join(root, 'nas/2020'), { recursive: true })
+  rootId = locations.rootId(root)
+  locations.setRootActive(rootId, true)
+  scan = 0
+})
+afterEach(async () => {
+  db.close()
+  await folder.remove()
+})
+
+function walk(): Promise<WalkResult> {
+  scan++
+  const signal = new AbortController().signal
+  return walkRoot({ locations, rootId, root, scan, excluded: [join(root, 'cas')], signal, onEmptied: () => {} })
+}
+function gone(result: WalkResult): string[] {
+  return result.complete ? locations.takeGone(rootId, scan, result.isKept, 1000).map((one) => one.path.toString()) : []
+}
+/** As if the folder had been walked on another disk. */
+function otherDisk(path: string): void {
+  db.prepare("UPDATE folders SET device = 'another' WHERE path = ?").run(Buffer.from(path))
+}
+const put = (path: string): void => writeFileSync(join(root, path), 'x')
+
+test('what vanished from a complete walk is gone, and nothing else', async () => {
+  for (const path of ['a.jpg', 'nas/b.jpg', 'nas/2020/c.jpg']) put(path)
+  expect((await walk()).filesSeen).toBe(3)
+  rmSync(join(root, 'nas/2020'), { recursive: true })
+  rmSync(join(root, 'a.jpg'))
+  expect(gone(await walk()).toSorted()).toEqual(['a.jpg', 'nas/2020/c.jpg'])
+  expect(gone(await walk())).toEqual([])
+})
+
+test('our own folders, markers and hidden ones are not walked into', async () => {
+  for (const path of ['cas', 'other', '.hidden']) {
+    mkdirSync(join(root, path))
+    put(`${path}/a.jpg`)
+  }
+  writeFileSync(join(root, 'other/.thatdam'), '')
+  expect((await walk()).filesSeen).toBe(0)
+})
+
+test('an empty mount point in the place of a drive empties nothing, and the drive is known when it is back', async () => {
+  for (const path of ['a.jpg', 'nas/b.jpg', 'nas/2020/c.jpg']) put(path)
+  await walk()
+  renameSync(join(root, 'nas'), join(folder.path, 'unplugged'))
+  mkdirSync(join(root, 'nas'))
+  otherDisk('nas')
+  for (let round = 0; round < 3; round++) expect(gone(await walk())).toEqual([])
+  rmSync(join(root, 'nas'), { recursive: true })
+  renameSync(join(folder.path, 'unplugged'), join(root, 'nas'))
+  await walk()
+  rmSync(join(root, 'nas/b.jpg'))
+  expect(gone(await walk())).toEqual(['nas/b.jpg'])
+})
+
+test('a root that is another disk with nothing known on it is away; one with known files is taken', async () => {
+  put('nas/b.jpg')
+  await walk()
+  otherDisk('')
+  renameSync(join(root, 'nas'), join(folder.path, 'unplugged'))
+  for (let round = 0; round < 3; round++) {
+    const result = await walk()
+    expect([result.rootIsAway, result.complete, gone(result)]).toEqual([true, false, []])
+  }
+  renameSync(join(folder.path, 'unplugged'), join(root, 'nas'))
+  const back = await walk()
+  expect([back.rootIsAway, gone(back)]).toEqual([false, []])
+  rmSync(join(root, 'nas/b.jpg'))
+  expect(gone(await walk())).toEqual(['nas/b.jpg'])
+})
+
+test.skipIf(process.getuid?.() === 0 || process.platform === 'win32')('an unreadable folder is told and keeps what is in it', async () => {
+  put('nas/b.jpg')
+  await walk()
+  chmodSync(join(root, 'nas'), 0)
+  const result = await walk()
+  chmodSync(join(root, 'nas'), 0o700)
+  expect([result.problems[0], gone(result)]).toEqual([expect.stringMatching(/nas cannot be read: give this user/), []])
+})
