@@ -13,9 +13,9 @@ const Environment = z.object({
   INDEX_PATHS: Text,
   NODE_ID: z.optional(NodeId),
   CLOUD_CONTROL_URL: z.optional(z.url()),
-  SERVICE_PORT: z._default(z.coerce.number().check(z.int(), z.minimum(0), z.maximum(65_535)), 8080),
-  LOG_LEVEL: z._default(z.enum(['debug', 'info', 'warn', 'error']), 'info'),
-  LOG_FORMAT: z._default(z.enum(['text', 'json']), 'text'),
+  SERVICE_PORT: z.optional(z.coerce.number().check(z.int(), z.minimum(0), z.maximum(65_535))),
+  LOG_LEVEL: z.optional(z.enum(['debug', 'info', 'warn', 'error'])),
+  LOG_FORMAT: z.optional(z.enum(['text', 'json'])),
   FFMPEG_PATH: Text,
   /** Names of generated cameras, `,`-separated: `clock`. */
   TEST_CAMERAS: Text,
@@ -25,6 +25,8 @@ const Environment = z.object({
   CONSOLE_DIR: Text,
   THATDAM_TOKEN: Text,
 })
+
+type Variables = Readonly<Record<string, string | undefined>>
 
 export interface Env {
   readonly stateDir: string
@@ -47,14 +49,14 @@ export interface Env {
 }
 
 /** The state directory when nobody says another: the system's place for root, else the person's own. */
-export function defaultStateDir(platform: NodeJS.Platform, isRoot: boolean, source: NodeJS.ProcessEnv): string {
+export function defaultStateDir(platform: NodeJS.Platform, isRoot: boolean, source: Variables): string {
   if (platform === 'win32') return join(source['ProgramData'] ?? 'C:\\ProgramData', 'ThatDAM')
   if (platform === 'darwin') return isRoot ? '/Library/Application Support/ThatDAM' : join(homedir(), 'Library/Application Support/ThatDAM')
   return isRoot ? '/var/lib/thatdam' : join(source['XDG_DATA_HOME'] ?? join(homedir(), '.local/share'), 'thatdam')
 }
 
 /** @throws ThatdamError that names the variable and what is wrong with it. */
-export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
+export function readEnv(source: Variables = process.env): Env {
   const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== undefined && value.trim() !== ''))
   const parsed = Environment.safeParse(given)
   if (!parsed.success) {
@@ -72,9 +74,9 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
     indexPaths: values.INDEX_PATHS === undefined ? null : splitPaths(values.INDEX_PATHS),
     nodeId: values.NODE_ID ?? null,
     cloudUrl: values.CLOUD_CONTROL_URL?.replace(/\/+$/, '') ?? null,
-    servicePort: values.SERVICE_PORT,
-    logLevel: values.LOG_LEVEL,
-    logFormat: values.LOG_FORMAT,
+    servicePort: values.SERVICE_PORT ?? 8080,
+    logLevel: values.LOG_LEVEL ?? 'info',
+    logFormat: values.LOG_FORMAT ?? 'text',
     ffmpegPath: values.FFMPEG_PATH ?? null,
     testCameras: (values.TEST_CAMERAS ?? '')
       .split(',')
@@ -83,7 +85,7 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
     releasesDir: values.RELEASES_DIR ?? null,
     consoleDir: values.CONSOLE_DIR ?? null,
     token: values.THATDAM_TOKEN ?? null,
-    childEnvironment: { MALLOC_ARENA_MAX: '2', ...childEnvironment },
+    childEnvironment: { MALLOC_ARENA_MAX: '2', ...childEnvironment } as Variables as NodeJS.ProcessEnv,
   }
 }
 

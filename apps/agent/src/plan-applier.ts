@@ -47,6 +47,12 @@ interface Slot {
   readonly waiting: string
 }
 
+async function stopAll(slots: readonly Slot[], limitMs: number): Promise<void> {
+  await Promise.all(slots.map(async ({ running }) => await running?.stop(limitMs)))
+}
+
+const behaviourOf = ({ mode, params }: PlannedService): string => JSON.stringify([mode, params])
+
 const EMPTY: { readonly [part in ConfigPart]: Partial<ServiceConfig> } = {
   indexPaths: { indexPaths: [] },
   cameras: { cameras: [] },
@@ -91,11 +97,18 @@ export class PlanApplier {
   reconcile(): Promise<void> {
     if (this.queued || this.stopped) return this.work
     this.queued = true
-    this.work = this.work.then(async () => {
-      this.queued = false
-      await this.pass()
-    })
+    this.work = this.passAfter(this.work)
     return this.work
+  }
+
+  private async passAfter(before: Promise<void>): Promise<void> {
+    await before
+    this.queued = false
+    try {
+      await this.pass()
+    } catch (error) {
+      this.options.log('a part of the plan could not be applied; it is tried again with the next change', error)
+    }
   }
 
   view(name: ServiceName): ServiceView | null {
@@ -123,12 +136,11 @@ export class PlanApplier {
     this.stopped = true
     await this.work
     const running = [...this.slots.values()].filter((slot) => slot.running !== null)
-    const stop = (slots: readonly Slot[], limitMs: number) => Promise.all(slots.map((slot) => slot.running?.stop(limitMs)))
-    await stop(
+    await stopAll(
       running.filter((slot) => STOPS_FIRST.has(slot.planned.name)),
       STOP_FIRST_MS,
     )
-    await stop(
+    await stopAll(
       running.filter((slot) => !STOPS_FIRST.has(slot.planned.name)),
       STOP_REST_MS,
     )
@@ -242,8 +254,7 @@ export class PlanApplier {
   private isBlamed(slot: Slot, good: PlanBody): boolean {
     if ((slot.running?.view().failedStarts ?? 0) < FAILED_STARTS_MAX) return false
     const before = good.services.find((planned) => planned.name === slot.planned.name)
-    const behaviour = (planned: PlannedService) => JSON.stringify([planned.mode, planned.params])
-    return !before || behaviour(before) !== behaviour(slot.planned)
+    return !before || behaviourOf(before) !== behaviourOf(slot.planned)
   }
 
   private reject(culprit: Slot, desired: Plan, good: Plan): void {

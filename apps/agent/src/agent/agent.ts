@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { verifyHandoffToken } from '@thatdam/control/access-node'
 import { verifySignature } from '@thatdam/control/keys'
 import { OpLog } from '@thatdam/oplog/disk/log'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { NodeFacts as NodeFactsSchema, type NodeFacts } from '@thatdam/protocol/facts'
-import type { NewSessionRequest, NewSessionResponse, OwnerCredential, ServiceConfig } from '@thatdam/protocol/local'
-import type { PlanBody, PlannedService, ServiceName } from '@thatdam/protocol/plan'
+import type { ServiceName } from '@thatdam/protocol/plan'
 import { readJson, writeFileDurable } from '@thatdam/store/durable'
+import { sleep } from '../backoff.ts'
 import { bundleSource } from '../bundles/source.ts'
 import type { Env } from '../env.ts'
-import { findFfmpeg, findFfprobe, gatherFacts } from '../facts/gather.ts'
+import { gatherFacts } from '../facts/gather.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { SessionStore } from '../gateway/session-store.ts'
 import { startLocalApi, type LocalApi } from '../local-api/server.ts'
@@ -26,7 +26,6 @@ import { readAllowedRoots } from '../state/allowed-roots.ts'
 import { countBoot } from '../state/counters.ts'
 import { openIdentity, type Identity } from '../state/identity.ts'
 import { takeLock, type Lock } from '../state/lock.ts'
-import { readOwner, writeOwner } from '../state/owner.ts'
 import { makeStateDir, statePaths, type StatePaths } from '../state/paths.ts'
 import { openRing, type Ring } from '../state/ring.ts'
 import { Settings } from '../state/settings.ts'
@@ -34,7 +33,9 @@ import { Version } from '../state/version.ts'
 import { CloudLink } from './cloud-link.ts'
 import { runCommand } from './commands.ts'
 import { endLeftovers, Groups } from './leftovers.ts'
+import { OwnerDoor } from './owner-door.ts'
 import { PlanKeeper } from './plan-keeper.ts'
+import { serviceConfig } from './service-config.ts'
 import { Views } from './views.ts'
 
 export interface AgentOptions {
@@ -69,7 +70,7 @@ export class Agent {
   private localApi!: LocalApi
   private link!: CloudLink
   private facts!: NodeFacts
-  private owner: OwnerCredential = { passwordHash: null }
+  private door!: OwnerDoor
   private allowedRoots: readonly string[] = []
   private bootCounter = 0
   private planning: Promise<void> = Promise.resolve()
@@ -126,12 +127,19 @@ export class Agent {
     this.loops.start('cloud', (signal) => this.link.run(signal))
     await mkdir(env.casRoot, { recursive: true, mode: 0o700 })
     this.sessions = new SessionStore(paths.sessions)
+    this.door = await OwnerDoor.open({
+      path: paths.owner,
+      identity: this.identity,
+      sessions: this.sessions,
+      instanceKey: () => this.link.instanceKey,
+      onChanged: () => this.ownerChanged(),
+    })
     const term = { number: boot.term, nodeId: this.identity.nodeId }
     this.keeper = new PlanKeeper({ paths, identity: this.identity, ring: this.ring, term, log })
     await this.keeper.load()
     this.applier = this.makeApplier()
     this.gateway = this.makeGateway()
-    await this.gateway.listener.open(env.servicePort, this.owner.passwordHash === null ? 'loopback' : 'lan')
+    await this.gateway.listener.open(env.servicePort, this.door.bind)
     const known = await this.knownFacts()
     this.facts = known ?? (await this.gather())
     this.views = this.makeViews(term)
@@ -148,19 +156,18 @@ export class Agent {
   private async openState(): Promise<void> {
     const { env } = this.options
     const { paths, identity } = this
-    const random = (count: number) => randomBytes(count)
     this.oplog = OpLog.open(env.stateDir, {
       nodeId: identity.nodeId,
       signer: identity.key,
       verify: verifySignature,
       clock: Date.now,
-      random,
+      random: (count) => randomBytes(count),
     })
     this.allowedRoots = await readAllowedRoots(paths.allowed, env.indexPaths ?? [])
-    this.owner = await readOwner(paths.owner)
     this.settings = await Settings.open({
       path: paths.settings,
       nodeId: identity.nodeId,
+      defaultName: hostname().split('.', 1)[0]?.slice(0, 64) || identity.nodeId,
       oplog: this.oplog,
       allowedRoots: () => this.allowedRoots,
       changed: () => {
@@ -192,7 +199,7 @@ export class Agent {
       for (let seen = -1; !signal.aborted; await this.version.waitNewer(seen, 45_000, signal)) {
         seen = this.version.value
         await writeFileDurable(this.paths.cluster, `${JSON.stringify(this.views.cluster(), null, 2)}\n`, { mode: 0o644 })
-        await new Promise((resolve) => setTimeout(resolve, 1_000))
+        await sleep(1_000, signal)
       }
     })
   }
@@ -225,14 +232,20 @@ export class Agent {
 
   /** Facts and settings → plan → what runs. One after the other; a later call sees the newest of both. */
   private plan(): Promise<void> {
-    this.planning = this.planning
-      .then(async () => {
-        if (this.stopping || !this.facts || !this.localApi) return
-        const next = await this.keeper.next(this.facts, this.settings.value)
-        await (next ? this.applier.apply(next) : this.applier.reconcile())
-      })
-      .catch((error: unknown) => this.options.log.error('the plan could not be made', error))
+    const before = this.planning
+    this.planning = this.planAfter(before)
     return this.planning
+  }
+
+  private async planAfter(before: Promise<void>): Promise<void> {
+    await before
+    if (this.stopping || !this.facts || !this.localApi) return
+    try {
+      const plan = await this.keeper.next(this.facts, this.settings.value)
+      await (plan ? this.applier.apply(plan) : this.applier.reconcile())
+    } catch (error) {
+      this.options.log.error('the plan could not be made', error)
+    }
   }
 
   private makeApplier(): PlanApplier {
@@ -250,7 +263,12 @@ export class Agent {
         bundles,
         exec: (context, spec, changed) =>
           new ExecService({ context, spec, logsDir: this.paths.logs, environment: env.childEnvironment, changed, groups: this.groups }),
-        config: (planned, body) => this.config(planned, body),
+        config: (planned, body) =>
+          serviceConfig(
+            { env, nodeId: this.identity.nodeId, settings: this.settings.value, facts: this.facts, local: this.localApi },
+            planned,
+            body,
+          ),
         facts: () => this.facts,
         changed: () => this.version.bump(),
         onGood: (plan) => void this.keeper.keepGood(plan).catch((error: unknown) => log.error('the good plan could not be saved', error)),
@@ -260,34 +278,10 @@ export class Agent {
     )
   }
 
-  private config(planned: PlannedService, body: PlanBody): ServiceConfig {
-    const { env } = this.options
-    const ffmpegPath = findFfmpeg(env.ffmpegPath)
-    const wanted = new Set(body.cameras.map(({ cameraId }) => cameraId))
-    return {
-      service: planned.name,
-      mode: planned.mode,
-      params: planned.params,
-      nodeId: this.identity.nodeId,
-      nodeName: this.settings.value.name,
-      stateDir: env.stateDir,
-      casRoot: env.casRoot,
-      indexPaths: this.settings.value.indexPaths,
-      cameras: this.facts.cameras.filter(({ cameraId }) => wanted.has(cameraId)),
-      localUrl: this.localApi.url,
-      localToken: this.localApi.token,
-      ffmpegPath,
-      ffprobePath: findFfprobe(ffmpegPath),
-      maxParallel: Math.max(1, body.quotas.maxDerives),
-      peers: {},
-      logLevel: env.logLevel,
-    }
-  }
-
   private makeGateway(): Gateway {
     return new Gateway({
       sessions: this.sessions,
-      passwordSet: () => this.owner.passwordHash !== null,
+      passwordSet: () => this.door.credential.passwordHash !== null,
       localToken: () => this.localApi.token,
       service: (name) => this.applier.view(name),
       hasConsole: () => this.applier.body?.services.some(({ name }) => name === 'local-console') ?? true,
@@ -338,7 +332,7 @@ export class Agent {
       warnings: () => this.keeper.warnings,
       cloud: () => this.link.state,
       claimed: () => this.link.state.url !== null,
-      passwordSet: () => this.owner.passwordHash !== null,
+      passwordSet: () => this.door.credential.passwordHash !== null,
       port: () => this.gateway.listener.port,
       bind: () => this.gateway.listener.bind,
     })
@@ -351,34 +345,16 @@ export class Agent {
       oplog: this.oplog,
       onAppended: () => void this.settings.absorb(),
       command: (service, command, params) => this.applier.command(service, command, params),
-      owner: () => this.owner,
-      setOwner: (owner) => this.setOwner(owner),
-      newSession: (request) => this.newSession(request),
+      owner: () => this.door.credential,
+      setOwner: (owner) => this.door.set(owner),
+      newSession: (request) => this.door.newSession(request),
       endSession: (sessionId) => this.sessions.end(sessionId),
       log: (message, error) => this.options.log.error(message, error),
     })
   }
 
-  private newSession(request: NewSessionRequest): NewSessionResponse {
-    if (request.kind === 'password') return this.sessions.create('password', request.displayName)
-    const { instanceKey } = this.link
-    const expected = { nodeId: this.identity.nodeId, nodeKey: this.identity.key.publicKey, nowMs: Date.now() }
-    const claims = instanceKey === null ? null : verifyHandoffToken(request.handoffToken ?? '', { ...expected, instanceKey })
-    if (!claims || !this.sessions.useHandoff(claims.handoffId, claims.expiresAtMs)) {
-      throw new ThatdamError(
-        'FORBIDDEN',
-        'This link from the cloud’s page was used already, is older than a minute, or is for another machine. Choose “Open console” there again.',
-      )
-    }
-    return this.sessions.create('handoff', claims.email)
-  }
-
-  /** Setting, changing and resetting the password end every session; the door then opens to the LAN, or closes to loopback. */
-  private async setOwner(owner: OwnerCredential): Promise<void> {
-    await writeOwner(this.paths.owner, owner)
-    this.owner = owner
-    this.sessions.endAll()
-    await this.gateway.setBind(owner.passwordHash === null ? 'loopback' : 'lan')
+  private async ownerChanged(): Promise<void> {
+    await this.gateway.setBind(this.door.bind)
     await this.tellGateway()
     this.wakeFacts()
     this.version.bump()

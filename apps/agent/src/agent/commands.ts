@@ -9,19 +9,17 @@ const DOCTOR_LIMIT_MS = 60_000
 
 /** What the owner asked for on the cloud's page, as text. The doctor runs in a process of its own: the agent stays small. */
 export async function runCommand(command: Command, logsDir: string, environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> {
-  switch (command.name) {
-    case 'report':
-      return 'A fresh report was sent.'
-    case 'logs':
-      return await tail(join(logsDir, 'agent.log'))
-    case 'doctor':
-      return await new Promise((resolve) => {
-        const options = { signal, timeout: DOCTOR_LIMIT_MS, env: environment, maxBuffer: 1024 * 1024 }
-        execFile(process.execPath, [mainEntry(), 'doctor'], options, (error, stdout, stderr) =>
-          resolve(`${stdout}${stderr}`.trim() || `The doctor gave no answer${error ? `: ${error.message}` : '.'}`),
-        )
-      })
-  }
+  if (command.name === 'report') return 'A fresh report was sent.'
+  return await (command.name === 'logs' ? tail(join(logsDir, 'agent.log')) : askDoctor(environment, signal))
+}
+
+function askDoctor(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve) => {
+    const options = { signal, timeout: DOCTOR_LIMIT_MS, env: environment, maxBuffer: 1024 * 1024 }
+    execFile(process.execPath, [mainEntry(), 'doctor'], options, (error, stdout, stderr) =>
+      resolve(`${stdout}${stderr}`.trim() || `The doctor gave no answer${error ? `: ${error.message}` : '.'}`),
+    )
+  })
 }
 
 /** The end of a log, whole lines. */

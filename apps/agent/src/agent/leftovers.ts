@@ -48,10 +48,6 @@ export class Groups {
 export async function endLeftovers(path: string): Promise<number> {
   const file = await readJson(path, Leftovers).catch(() => null)
   if (!file || file.bootId === '' || file.bootId !== bootId()) return 0
-  const ours = (group: { pid: number; startedAt: string }) => {
-    const start = startOf(group.pid)
-    return groupIsAlive(group.pid) && (start === null || start === group.startedAt)
-  }
   const signal = AbortSignal.timeout(GRACE_MS)
   let left = file.groups.filter(ours)
   while (left.length > 0 && !signal.aborted) {
@@ -60,6 +56,11 @@ export async function endLeftovers(path: string): Promise<number> {
   }
   for (const group of left) signalGroup(group.pid, 'SIGKILL')
   return left.length
+}
+
+function ours(group: { pid: number; startedAt: string }): boolean {
+  const start = startOf(group.pid)
+  return groupIsAlive(group.pid) && (start === null || start === group.startedAt)
 }
 
 /** Start time of a process in the kernel's clock ticks: tells it from a later one with the same id. Null: it is gone, or no Linux. */

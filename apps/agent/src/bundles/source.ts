@@ -14,6 +14,8 @@ import { unpack } from './unpack.ts'
 const SILENCE_MAX_MS = 30_000
 const SAY_EVERY_MS = 500
 
+const inMegabytes = (count: number): string => (count / 1e6).toFixed(0)
+
 export interface BundleOptions {
   readonly bundlesDir: string
   /** A console from a checkout: used as it is. */
@@ -88,8 +90,8 @@ async function findOffers(options: BundleOptions, name: 'console', signal: Abort
         return answer.body
       },
       async (file, inner) => {
-        const download = { method: 'GET', url: `${url}/releases/${file}`, timeoutMs: SILENCE_MAX_MS, signal: inner } as const
-        const answer = await openRequest(download, {}, null)
+        const asked = { method: 'GET', url: `${url}/releases/${file}`, timeoutMs: SILENCE_MAX_MS, signal: inner } as const
+        const answer = await openRequest(asked, {}, null)
         if (answer.statusCode === 200) return answer
         answer.destroy()
         throw new ThatdamError('UNAVAILABLE', `${url} did not give ${file} (it answered ${answer.statusCode ?? 0}).`)
@@ -143,7 +145,6 @@ async function download(
   const hash = createHash('sha256')
   let bytes = 0
   let saidAtMs = 0
-  const inMegabytes = (count: number) => (count / 1e6).toFixed(0)
   const measure = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       hash.update(chunk)

@@ -9,6 +9,8 @@ const run = promisify(execFile)
 const LIST_MAX_BYTES = 64 * 1024 * 1024
 const KEPT = 2
 
+const leaves = (path: string): boolean => /^([/\\]|[A-Za-z]:)/.test(path) || path.split(/[/\\]/).includes('..')
+
 /**
  * Unpacks a verified archive into `<bundles>/<sha256>`, whole or not at all, and removes all but the newest two.
  * @throws ThatdamError when a member would leave the folder, or tar fails (no space).
@@ -49,7 +51,6 @@ async function checkMembers(archivePath: string): Promise<void> {
       cause: error,
     })
   }
-  const leaves = (path: string) => /^([/\\]|[A-Za-z]:)/.test(path) || path.split(/[/\\]/).includes('..')
   const bad = names.split('\n').find(leaves)
   if (bad !== undefined)
     throw new ThatdamError('BAD_PATH', `The console’s archive holds “${bad.slice(0, 200)}”, which leaves its folder. It was not unpacked.`)

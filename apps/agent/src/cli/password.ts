@@ -12,6 +12,8 @@ const LENGTH_MIN = 10
 /** argon2id as OWASP advises for a server: 19 MiB, two passes, one lane. */
 const COST = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 }
 
+const text = (bytes: Buffer): string => bytes.toString('base64').replace(/=+$/, '')
+
 const HELP = `thatdam password: sets the owner's password of this machine's console. It needs no cloud. Everybody is signed out.
 
   --reset    removes the password: the console is then open on this machine only, until a new one is set there
@@ -39,7 +41,7 @@ async function askPassword(context: CliContext): Promise<string> {
   if (context.stdin.isTTY) process.stdout.write('New password: ')
   const { value } = await lines[Symbol.asyncIterator]().next()
   lines.close()
-  const password = String(value ?? '')
+  const password = value ?? ''
   if (password.length < LENGTH_MIN)
     throw new ThatdamError('BAD_REQUEST', `A password needs at least ${LENGTH_MIN} characters. Nothing was changed.`)
   return password
@@ -49,7 +51,6 @@ async function askPassword(context: CliContext): Promise<string> {
 export async function hashPassword(password: string): Promise<string> {
   const nonce = randomBytes(16)
   const tag = await promisify(argon2)('argon2id', { message: password.normalize('NFC'), nonce, ...COST })
-  const text = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
   return `$argon2id$v=19$m=${COST.memory},t=${COST.passes},p=${COST.parallelism}$${text(nonce)}$${text(tag)}`
 }
 

@@ -19,7 +19,7 @@ export const run: CliCommand = async (argv, context) => {
   const { env } = context
   const file = new LogFile(join(env.stateDir, 'logs', 'agent.log'))
   const log = makeLog({ level: env.logLevel, format: env.logFormat, write: (line) => process.stderr.write(line), file })
-  const ended = waitForEnd(log.info)
+  const ended = waitForEnd((message) => log.info(message))
   process.on('unhandledRejection', (error) => log.error('a promise was rejected that nobody waited for', error))
   const agent = await Agent.start({ env, log, services: SERVICES })
   log.info(`agent ${agent.nodeId} runs as process ${process.pid}; console: ${agent.consoleUrls.join('  ')}`)

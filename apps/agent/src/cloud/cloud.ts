@@ -5,7 +5,7 @@ import { ErrorBody, ERRORS, ThatdamError, type ErrorCode } from '@thatdam/protoc
 import { RenewResponse } from '@thatdam/protocol/join'
 import type { LocalState } from '@thatdam/protocol/local'
 import { callJson, type CallAnswer, type CallOptions } from '../http-client.ts'
-import { writeCredential, type Credential } from '../state/credential.ts'
+import { readCredential, writeCredential, type Credential } from '../state/credential.ts'
 import type { Identity } from '../state/identity.ts'
 
 const CALL_LIMIT_MS = 20_000
@@ -105,6 +105,11 @@ export class Cloud {
   }
 
   private async keep(access: Credential['access']): Promise<void> {
+    const onDisk = await readCredential(this.options.credentialPath)
+    if (onDisk?.registeredAtMs !== this.credential.registeredAtMs) {
+      // `thatdam register` or `unregister` came between: what they wrote stays.
+      throw new ThatdamError('CONFLICT', 'This machine’s registration has changed.')
+    }
     this.credential = { ...this.credential, access }
     await writeCredential(this.options.credentialPath, this.credential)
   }

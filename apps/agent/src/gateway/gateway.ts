@@ -136,7 +136,7 @@ export class Gateway {
   private absent(service: ServiceName, request: IncomingMessage, response: ServerResponse): void {
     const view = this.ports.service(service)
     response.setHeader('retry-after', '2')
-    if (service !== 'local-console' || !String(request.headers.accept ?? '').includes('text/html')) {
+    if (service !== 'local-console' || !(request.headers.accept ?? '').includes('text/html')) {
       throw new ThatdamError('UNAVAILABLE', view?.reason || 'This part of the machine is starting. Try again in a few seconds.')
     }
     const leader = this.ports.leaderUrl()
@@ -169,7 +169,8 @@ export class Gateway {
 
   private cut(sessionId: string | null): void {
     const ended = sessionId === null ? [...this.open.values()] : [this.open.get(sessionId) ?? new Set<{ destroy(): unknown }>()]
-    for (const streams of ended) for (const stream of [...streams]) stream.destroy()
+    // Destroying a stream removes it from its set a moment later, when it closes.
+    for (const streams of ended) for (const stream of streams) stream.destroy()
   }
 }
 

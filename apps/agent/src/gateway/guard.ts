@@ -65,9 +65,6 @@ function hostPart(host: string | undefined): string | null {
  * @throws ThatdamError FOREIGN_ORIGIN.
  */
 export function checkOrigin(method: string, isUpgrade: boolean, headers: IncomingHttpHeaders): void {
-  const refuse = (): never => {
-    throw new ThatdamError('FOREIGN_ORIGIN', 'This request came from another site’s page. Open this machine’s console itself.')
-  }
   const site = headers['sec-fetch-site']
   const foreignSite = site === 'cross-site' || site === 'same-site'
   if (SAFE_METHODS.has(method) && !isUpgrade) {
@@ -83,6 +80,10 @@ export function checkOrigin(method: string, isUpgrade: boolean, headers: Incomin
   if (site === 'same-origin') return
   // A program without a browser sends neither: it is let through without a cookie only, and is then nobody.
   if (site !== undefined || headers.cookie !== undefined || isUpgrade) refuse()
+}
+
+function refuse(): never {
+  throw new ThatdamError('FOREIGN_ORIGIN', 'This request came from another site’s page. Open this machine’s console itself.')
 }
 
 function isOwnOrigin(origin: string, host: string | undefined): boolean {

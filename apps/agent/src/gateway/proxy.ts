@@ -96,7 +96,7 @@ export function passOnUpgrade(request: IncomingMessage, socket: Duplex, head: Bu
 
 function onwardHeaders(request: IncomingMessage, target: Target, isUpgrade: boolean): OutgoingHttpHeaders {
   const named = new Set(
-    String(request.headers.connection ?? '')
+    (request.headers.connection ?? '')
       .toLowerCase()
       .split(',')
       .map((name) => name.trim()),

@@ -34,7 +34,7 @@ async function beginnings(): Promise<Folder[]> {
   const home = homedir()
   const media = await mediaFolders(home)
   const drives =
-    process.platform === 'win32' ? [...'CDEFGHIJ'].map((letter) => `${letter}:\\`) : ['/media', '/mnt', '/srv', '/Volumes', '/']
+    process.platform === 'win32' ? Array.from('CDEFGHIJ', (letter) => `${letter}:\\`) : ['/media', '/mnt', '/srv', '/Volumes', '/']
   const wanted = [...media.map((path) => ({ path, suggested: true })), ...[home, ...drives].map((path) => ({ path, suggested: false }))]
   const seen = new Set<string>()
   const folders: Folder[] = []

@@ -16,14 +16,14 @@ export async function factsLoop(
   },
   signal: AbortSignal,
 ): Promise<void> {
-  let wake = () => {}
-  ports.onWake(() => wake())
-  const watcher = watchDevices(() => wake())
+  let next = new AbortController()
+  const wake = () => next.abort()
+  ports.onWake(wake)
+  const watcher = watchDevices(wake)
   try {
     if (ports.atOnce) ports.onFacts(await ports.gather())
     while (!signal.aborted) {
-      const next = new AbortController()
-      wake = () => next.abort()
+      next = new AbortController()
       await sleep(INTERVAL_MS, AbortSignal.any([signal, next.signal]))
       if (signal.aborted) return
       if (next.signal.aborted) await sleep(SETTLE_MS, signal)

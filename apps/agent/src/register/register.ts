@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { NO_CREDENTIAL } from '@thatdam/control/credentials'
 import { buildJoinRequest, makeNonce, verifyHello, verifyJoinResponse } from '@thatdam/control/join'
-import { fingerprint } from '@thatdam/control/keys'
 import type { JoinToken } from '@thatdam/control/token'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { NodeFacts } from '@thatdam/protocol/facts'
@@ -48,10 +47,6 @@ export async function register(options: RegisterOptions): Promise<Registered> {
   const paths = statePaths(env.stateDir)
   const { identity, ring, running } = await openMachine(paths, env)
   const known = await readCredential(paths.credential)
-  if (known && fingerprint(known.instanceKey) === token.fingerprint && isSameOrganisation(token.scope, known.organisation.id)) {
-    if (known.url !== url) await writeCredential(paths.credential, { ...known, url, registeredAtMs: Date.now() })
-    return { kind: 'same', nodeId: identity.nodeId, organisation: known.organisation.name, running }
-  }
   const hello = await greet(url, token)
   const roots = options.allowedRoots ?? defaultAllowedRoots(env.indexPaths ?? [])
   const facts = await (options.gather ?? gatherFacts)(factsOptions(env))
@@ -68,6 +63,7 @@ export async function register(options: RegisterOptions): Promise<Registered> {
   if (answer.status !== 201 && answer.status !== 200) throw joinError(errorOf(answer, url))
   const joined = JoinResponse.parse(answer.body)
   verifyJoinResponse(joined, request)
+  const isSame = known?.instanceKey === hello.serverKey && known.organisation.id === joined.organisation.id
   await writeAllowedRoots(paths.allowed, roots)
   await writeCredential(paths.credential, {
     version: 1,
@@ -75,9 +71,10 @@ export async function register(options: RegisterOptions): Promise<Registered> {
     instanceKey: hello.serverKey,
     organisation: joined.organisation,
     registeredAtMs: Date.now(),
-    access: NO_CREDENTIAL,
+    // The same cloud goes on counting where it was (THREATS 5); its token is asked for anew.
+    access: isSame ? { ...known.access, accessToken: null, renewAtMs: 0, expiresAtMs: 0 } : NO_CREDENTIAL,
   })
-  return { kind: known ? 'same' : 'new', nodeId: joined.nodeId, organisation: joined.organisation.name, running }
+  return { kind: isSame ? 'same' : 'new', nodeId: joined.nodeId, organisation: joined.organisation.name, running }
 }
 
 /** Identity and ring: those of the agent that runs here, or, under the lock, made now. */
@@ -145,8 +142,4 @@ function joinError(error: ThatdamError): ThatdamError {
     'The cloud does not know this join token. It may have been deleted, or belong to another cloud app. Make a new one with “Add machine” and copy the whole command.',
     { cause: error },
   )
-}
-
-function isSameOrganisation(scope: string, organisationId: string): boolean {
-  return !scope.startsWith('new-') || scope === `new-${organisationId}`
 }

@@ -10,7 +10,7 @@ const AllowedFile = z.object({ version: z.literal(1), roots: z.array(z.string().
 export function defaultAllowedRoots(indexPaths: readonly string[]): string[] {
   const system =
     process.platform === 'win32'
-      ? [...'DEFGHIJKLMNOPQRSTUVWXYZ'].map((letter) => `${letter}:\\`)
+      ? Array.from('DEFGHIJKLMNOPQRSTUVWXYZ', (letter) => `${letter}:\\`)
       : process.platform === 'darwin'
         ? ['/Volumes']
         : ['/media', '/mnt', '/srv', '/run/media']

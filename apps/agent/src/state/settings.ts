@@ -35,6 +35,8 @@ type SettingsFile = z.infer<typeof SettingsFile>
 export interface SettingsOptions {
   readonly path: string
   readonly nodeId: string
+  /** What people call the machine until they name it. */
+  readonly defaultName: string
   readonly oplog: OpLog
   readonly allowedRoots: () => readonly string[]
   readonly changed: () => void
@@ -186,7 +188,7 @@ export class Settings {
   }
 
   private fold(): NodeSettings {
-    const value: Record<string, unknown> = { ...DEFAULT_SETTINGS(this.options.nodeId) }
+    const value: Record<string, unknown> = { ...DEFAULT_SETTINGS(this.options.defaultName) }
     for (const field of FIELDS) {
       const winner = this.file.winners[field]
       if (winner) value[field] = winner.value

@@ -11,7 +11,7 @@ const COMMAND_LIMIT_MS = 30_000
 const COMMANDS_MAX = 256
 const STOP_LIMIT_MS = 10_000
 const WATCH_INTERVAL_MS = 5_000
-const TAIL_MAX = 400
+const TAIL_MAX = 4_000
 
 export interface ChildOptions {
   readonly command: string

@@ -1,0 +1,141 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { ServiceConfig } from '@thatdam/protocol/local'
+import { PlanApplier, type Plan } from './plan-applier.ts'
+import { ExecService } from './runtimes/exec/runtime.ts'
+import { inProcessService, type Service } from './services/service.ts'
+import { configOf, FACTS, fixtureService, planned, planOf } from './testing/plans.ts'
+import { isRunning, until } from './testing/until.ts'
+
+let directory: string
+let applier: PlanApplier
+let goods: Plan[]
+let more: Partial<ServiceConfig>
+
+const services: Service[] = [
+  inProcessService('supervisor', () => 'fine'),
+  fixtureService('media-api'),
+  fixtureService('indexer', ['indexPaths']),
+  fixtureService('deriver', [], 150),
+  { ...fixtureService('camera-proxy'), assess: () => ({ waiting: 'ffmpeg is missing. Install it.' }) },
+]
+
+function make(good: Plan | null): PlanApplier {
+  return new PlanApplier(
+    {
+      services: new Map(services.map((service) => [service.name, service])),
+      exec: (context, spec, changed) =>
+        new ExecService({
+          context,
+          spec,
+          logsDir: join(directory, 'logs'),
+          environment: process.env,
+          changed,
+          groups: { add: () => {}, remove: () => {} },
+        }),
+      bundles: { open: () => Promise.reject(new Error('no bundles here')) },
+      config: (one) => configOf(one, more),
+      facts: () => FACTS,
+      changed: () => {},
+      onGood: (plan) => goods.push(plan),
+      log: () => {},
+    },
+    good,
+  )
+}
+
+const stateOf = (name: string) => applier.state().services.find((service) => service.name === name)
+const statusOf = (name: 'indexer' | 'media-api' | 'deriver') =>
+  applier.view(name)?.status as { pid: number; grandchild: number | null; indexPaths: string[]; peers?: Record<string, string> } | null
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'thatdam-applier-'))
+  goods = []
+  more = {}
+})
+afterEach(async () => {
+  await applier.stop()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+test('a plan is applied whole: services run, what is missing or not in this version is said', async () => {
+  applier = make(null)
+  const plan = planOf(planned('supervisor'), planned('media-api'), planned('camera-proxy'), planned('transcoder'))
+  await applier.apply(plan)
+  await until('media-api runs', () => stateOf('media-api')?.state === 'running')
+  expect(stateOf('supervisor')).toMatchObject({ state: 'running', reason: 'fine', why: 'A test asks for it.' })
+  expect(stateOf('camera-proxy')).toMatchObject({ state: 'waiting', reason: 'ffmpeg is missing. Install it.' })
+  expect(stateOf('transcoder')).toMatchObject({ state: 'not-in-this-version' })
+  expect(applier.state()).toMatchObject({ desiredHash: plan.hash, appliedHash: plan.hash, rejected: null })
+  expect(goods).toEqual([plan])
+  const answer = await fetch(`${applier.view('media-api')?.url}/x`, { headers: { 'x-thatdam-local': 'local-token' } })
+  expect(answer.status).toBe(200)
+})
+
+test('the same plan again restarts nothing; a changed part of the configuration restarts only who uses it; siblings are told', async () => {
+  applier = make(null)
+  const plan = planOf(planned('media-api'), planned('indexer'))
+  await applier.apply(plan)
+  await until('both are up', () => statusOf('indexer')?.peers?.['media-api'] && statusOf('media-api')?.peers?.['indexer'])
+  const before = [statusOf('media-api')?.pid, statusOf('indexer')?.pid]
+  await applier.apply(plan)
+  await applier.reconcile()
+  expect([statusOf('media-api')?.pid, statusOf('indexer')?.pid]).toEqual(before)
+  more = { indexPaths: ['/somewhere'] }
+  await applier.reconcile()
+  await until('the indexer has the folder', () => statusOf('indexer')?.indexPaths[0] === '/somewhere')
+  expect(statusOf('media-api')?.pid).toBe(before[0])
+  expect(statusOf('indexer')?.pid).not.toBe(before[1])
+})
+
+test('three failed starts of a new plan bring the last good one back, with the reason', async () => {
+  const good = planOf(planned('media-api'))
+  const bad = planOf(planned('media-api'), planned('indexer', { crash: true }))
+  applier = make(good)
+  await applier.apply(good)
+  await until('the good plan runs', () => applier.state().appliedHash === good.hash)
+  await applier.apply(bad)
+  await until('the plan is rejected', () => applier.state().rejected, 15_000)
+  await until('the good plan is back', () => stateOf('indexer') === undefined && applier.state().appliedHash === good.hash)
+  const state = applier.state()
+  expect(state.rejected?.bodyHash).toBe(bad.hash)
+  expect(state.rejected?.reason).toContain('indexer failed 3 times while starting')
+  expect(state.rejected?.reason).toContain('this service was told to crash')
+  expect(state.desiredHash).toBe(bad.hash)
+  await applier.apply(bad)
+  expect(stateOf('indexer')).toBeUndefined()
+  expect(goods).toEqual([])
+})
+
+test('a child that ends is started again with its reason; commands reach it and errors come back', async () => {
+  applier = make(null)
+  await applier.apply(planOf(planned('indexer')))
+  await until('it runs', () => stateOf('indexer')?.state === 'running')
+  expect(await applier.command('indexer', 'echo', { a: 1 })).toEqual({ a: 1 })
+  await expect(applier.command('indexer', 'nonsense', {})).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await expect(applier.command('indexer', 'exit', {})).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  expect(stateOf('indexer')).toMatchObject({ state: 'backing-off', restarts: 1 })
+  expect(stateOf('indexer')?.reason).toMatch(/^It ended with code 7.* It starts again in 1 s\.$/)
+  await until('it runs again', () => stateOf('indexer')?.state === 'running')
+  expect(readFileSync(join(directory, 'logs', 'indexer.log'), 'utf8')).toContain('the fixture is ready')
+  await expect(applier.command('deriver', 'echo', {})).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+})
+
+test('a deaf child and what it started are ended as a group', async () => {
+  applier = make(null)
+  await applier.apply(planOf(planned('indexer', { deaf: true, grandchild: true })))
+  const { pid, grandchild } = await until('it runs', () => statusOf('indexer'))
+  expect(isRunning(pid) && isRunning(grandchild ?? 0)).toBe(true)
+  await applier.stop()
+  expect(isRunning(pid)).toBe(false)
+  await until('the grandchild is gone', () => !isRunning(grandchild ?? 0), 1_000)
+})
+
+test('a child that takes too much memory is ended and says so', async () => {
+  applier = make(null)
+  await applier.apply(planOf(planned('deriver', { eat: 300 })))
+  await until('the watchdog ends it', () => stateOf('deriver')?.state === 'backing-off', 15_000)
+  expect(stateOf('deriver')?.reason).toContain('It used more memory than the 150 MiB it may')
+})
