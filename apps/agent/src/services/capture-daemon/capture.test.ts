@@ -1,13 +1,19 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { Recorder } from '@thatdam/media/record/recorder'
+import { sealPart } from '@thatdam/media/record/seal'
+import { CaptureSpace } from '@thatdam/media/record/space'
 import { CameraStatus, CaptureStatus } from '@thatdam/protocol/capture'
 import type { CameraFacts } from '@thatdam/protocol/facts'
 import { CameraProxyStatus, CaptureDaemonStatus } from '@thatdam/protocol/local'
+import type { OpBody } from '@thatdam/protocol/ops'
+import { openBlobStore } from '@thatdam/store/blob-store'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { AS_PERSON, FakeAgent, HostedChild, TEST_CAMERA, until } from './child-host.testing.ts'
+import { AS_PERSON, FakeAgent, HostedChild, TEST_CAMERA, TOKEN, until } from './child-host.testing.ts'
+import { ProxyClient } from './proxy-reader.ts'
 
 /*
  * Both camera services as real processes, with real ffmpeg, against a local API that keeps the ops.
@@ -159,18 +165,36 @@ test('kill -9 in the middle: the next start seals what was on the disk', { timeo
 
 test('stops by itself before the disk is full, keeps the recording, says why', { timeout: 60_000 }, async () => {
   const place = await newPlace()
-  const { statfs } = await import('node:fs/promises')
-  const disk = await statfs(root)
-  const free = disk.bavail * disk.bsize
-  const child = await startDaemon(place, { params: { reserveBytes: free - 6_000_000 } })
-  await child.command('start', { cameraId: TEST_CAMERA.cameraId, preRollMs: 0 })
-  await until('it to stop by itself', () => ['sealing', 'sealed', 'failed'].includes(only(child)?.state ?? ''), 40_000)
-  const status = only(child)
-  expect(status?.reason).toMatch(/disk is full up to its reserve/)
-  if (status?.state !== 'failed') {
-    expect((await untilState(child, 'sealed')).reason).toMatch(/recording stopped/)
-    expect(agent.of('capture.stopped').map((op) => op.reason)).toEqual(['disk-full'])
-  }
+  const capturesDir = join(place.stateDir, 'captures')
+  const casRoot = join(place.stateDir, 'cas')
+  const store = await openBlobStore(casRoot, { reserveBytes: 0 })
+  await mkdir(capturesDir, { recursive: true })
+  let spareBytes = 100_000_000
+  const ops: OpBody[] = []
+  const stopping = new AbortController()
+  const recorder = new Recorder({
+    capturesDir,
+    nodeId: 'node-a',
+    space: new CaptureSpace(capturesDir, casRoot, async () => spareBytes),
+    reader: (cameraId) => new ProxyClient(TOKEN, () => proxy.url).reader(cameraId),
+    appendOps: async (bodies) => void ops.push(...bodies),
+    sealPart: (path, takenAtMs) => sealPart({ ffmpegPath: 'ffmpeg', ffprobePath: 'ffprobe', store }, path, takenAtMs),
+    onChange: () => {},
+    signal: stopping.signal,
+  })
+  await recorder.start({ cameraId: TEST_CAMERA.cameraId, cameraName: 'Test', preRollMs: 0 })
+  await until('a second', () => (recorder.status()[0]?.recordedMs ?? 0) >= 1000)
+  expect(recorder.status()[0]?.diskSecondsLeft).toBeGreaterThan(10)
+  // room for what is recorded to be sealed, and for not one fragment more
+  spareBytes = recorder.status()[0]?.sizeBytes ?? 0
+  const sealed = await until('it to stop by itself', () => recorder.status().find((one) => one.state === 'sealed'), 30_000)
+  expect(sealed.reason).toMatch(/disk is full up to its reserve, so recording stopped/)
+  expect((await probe(blobPath(place, sealed.sha256 ?? ''))).warnings).toBe('')
+  expect(ops.find((op) => op.kind === 'capture.stopped')).toMatchObject({ reason: 'disk-full' })
+  spareBytes = 0
+  await expect(recorder.start({ cameraId: 'other', cameraName: 'Other' })).rejects.toThrow(/nothing can be recorded/)
+  stopping.abort()
+  await recorder.settled()
 })
 
 test("a camera's ffmpeg dies: the gap is told, the same recording goes on", { timeout: 60_000 }, async () => {
@@ -197,15 +221,15 @@ test("a camera's ffmpeg dies: the gap is told, the same recording goes on", { ti
 
 test('the camera service is killed and comes back elsewhere: the same recording goes on', { timeout: 60_000 }, async () => {
   const place = await newPlace()
-  const start = (): Promise<HostedChild> => HostedChild.start({ service: 'camera-proxy', stateDir: root, cameras: [TEST_CAMERA] })
-  const first = await start()
+  const other = { service: 'camera-proxy', stateDir: root } as const
+  const first = await HostedChild.start({ ...other, cameras: [TEST_CAMERA] })
   const child = await startDaemon(place)
   child.setPeers({ 'camera-proxy': first.url ?? '' })
   const begun = CaptureStatus.parse(await child.command('start', { cameraId: TEST_CAMERA.cameraId, preRollMs: 0 }))
   await untilRecorded(child, 1000)
   await first.kill()
   await until('its absence to be said', () => /goes on by itself/.test(only(child)?.reason ?? ''))
-  const second = await start()
+  const second = await HostedChild.start({ ...other, cameras: [TEST_CAMERA] })
   child.setPeers({ 'camera-proxy': second.url ?? '' })
   const before = only(child)?.recordedMs ?? 0
   await untilRecorded(child, before + 1000)
