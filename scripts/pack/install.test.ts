@@ -4,7 +4,7 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { launchers, platform, systemFiles } from './contents.mjs'
 import { writeTarGz } from './tar.mjs'
 
@@ -81,6 +81,7 @@ afterAll(() => {
 })
 
 type Result = { code: number | null; output: string }
+vi.setConfig({ testTimeout: 60_000 })
 /** As a person does it: `curl … | sh -s -- …`; a PATH may be put in front. */
 async function install(args: readonly string[], env: Readonly<Record<string, string>> = {}, shell = 'sh'): Promise<Result> {
   const script = await (await fetch(`${url}/install.sh`)).text()
