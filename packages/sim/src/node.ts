@@ -143,6 +143,11 @@ export class SimNode {
     return this.running === null ? null : this.rules.election.leader(this.running.election, this.clocks(worldMs))
   }
 
+  /** The leader last heard, its lease over or not. */
+  lastHeard(): Term | null {
+    return this.running?.election.known?.term ?? null
+  }
+
   accepts(term: Term): boolean {
     return this.running !== null && this.rules.election.accepts(this.running.election, term)
   }

@@ -23,14 +23,28 @@ function beat(state: ElectionState, phase: Extract<ElectionState['phase'], { kin
 function offerHandover(state: ElectionState, now: Now): Step<ElectionState> {
   const { phase } = state
   if (phase.kind !== 'leading' || now.monotonicMs < phase.handoverAtMs) return done(state)
-  const better = state.ranking
-    .slice(0, place(state, state.nodeId))
-    .find((nodeId) => now.monotonicMs - (state.aliveSinceMs.get(nodeId) ?? Infinity) >= state.timing.holdDownMs)
-  if (better === undefined) return done(state)
+  const successor = successorOf(state, now)
+  if (successor === null) return done(state)
   return done(
     { ...state, phase: { ...phase, handoverAtMs: now.monotonicMs + state.timing.handoverRetryMs } },
-    { kind: 'send', to: better, message: { kind: 'handover', term: phase.term, resigning: false } },
+    { kind: 'send', to: successor, message: { kind: 'handover', term: phase.term, resigning: false } },
   )
+}
+
+/**
+ * The best of the better-ranked that has been awake for the hold-down. While a still better one is in its own hold-down it waits for that one,
+ * or the lead would climb the ranking step by step when many start together; but no longer than twice, in case that one comes and goes.
+ */
+function successorOf(state: ElectionState, now: Now): NodeId | null {
+  let isBetterOneYoung = false
+  for (const nodeId of state.ranking.slice(0, place(state, state.nodeId))) {
+    const sinceMs = state.aliveSinceMs.get(nodeId)
+    if (sinceMs === undefined) continue
+    const awakeMs = now.monotonicMs - sinceMs
+    if (awakeMs >= state.timing.holdDownMs * (isBetterOneYoung ? 2 : 1)) return nodeId
+    if (awakeMs < state.timing.holdDownMs) isBetterOneYoung = true
+  }
+  return null
 }
 
 /** Leaves the lead in order: the next in rank is told, so that nobody waits for the lease to end. */
