@@ -1,7 +1,7 @@
 'use client'
 import { Banner } from '@thatdam/ui/banner'
 import { Button } from '@thatdam/ui/button'
-import { CopyLine } from '@thatdam/ui/copy-button'
+import { CopyButton } from '@thatdam/ui/copy-button'
 import { Field } from '@thatdam/ui/field'
 import { Select } from '@thatdam/ui/select'
 import { Skeleton } from '@thatdam/ui/skeleton'
@@ -24,7 +24,7 @@ const NAMES = { linux: 'Linux, Raspberry Pi', macos: 'macOS', windows: 'Windows'
 const WHERE = {
   linux: 'Run this in a terminal of the machine, or over SSH.',
   macos: 'Run this in Terminal.',
-  windows: 'Run this in PowerShell, opened as administrator.',
+  windows: 'Run this in PowerShell; opened as administrator, it installs for everyone on the machine.',
 } as const
 const LIVES = [
   { value: '15', label: '15 minutes' },
@@ -96,19 +96,18 @@ export function AddMachine({ base, platforms }: { base: Base; platforms: Platfor
       ) : null}
       <NotBuilt platform={platform} />
       {problem === null ? null : <Banner tone="error">{problem}</Banner>}
-      <div className="flex flex-col gap-2">
-        <p className="text-lg">{WHERE[platform.id]}</p>
+      <div className="flex flex-col gap-3">
         {made === null ? (
-          <Skeleton className="h-[42px]" />
+          <>
+            <Command where={WHERE[platform.id]} text={null} />
+            <Skeleton className="h-11" />
+          </>
         ) : (
-          <CopyLine text={commandFor(platform, base.origin, made.text)} label="Copy command" />
+          <JoinProgress key={made.id} token={made} onAgain={() => again(lifeMinutes, machines)}>
+            <Command where={WHERE[platform.id]} text={commandFor(platform, base.origin, made.text)} />
+          </JoinProgress>
         )}
       </div>
-      {made === null ? (
-        <Skeleton className="h-11" />
-      ) : (
-        <JoinProgress key={made.id} token={made} onAgain={() => again(lifeMinutes, machines)} />
-      )}
       <details className="border-t border-line pt-4">
         <summary className="text-lg text-ink-soft hover:text-ink">More machines or more time with one command</summary>
         <div className="mt-4 grid gap-4 sm:grid-cols-2">
@@ -128,6 +127,24 @@ export function AddMachine({ base, platforms }: { base: Base; platforms: Platfor
   )
 }
 
+/** The whole command, to be read before it is run; the same height while its token is on the way. */
+function Command({ where, text }: { where: string; text: string | null }) {
+  return (
+    <>
+      <p className="text-lg">{where}</p>
+      <code
+        data-testid="command"
+        className="block min-h-[86px] rounded-md border border-line-strong bg-surface p-3 font-mono text-base break-all whitespace-pre-wrap select-all sm:min-h-[66px]"
+      >
+        {text ?? <Skeleton className="h-10" />}
+      </code>
+      <div>
+        <CopyButton key={text} text={text ?? ''} label="Copy command" variant="primary" size="lg" />
+      </div>
+    </>
+  )
+}
+
 function NotBuilt({ platform }: { platform: PlatformChoice }) {
   const missing = platform.kinds.filter((kind) => !kind.built).map((kind) => kind.label)
   if (missing.length === 0) return null
@@ -135,8 +152,8 @@ function NotBuilt({ platform }: { platform: PlatformChoice }) {
     return <Banner>Not built in this checkout: {missing.join(', ')}. The command stops there and says so.</Banner>
   return (
     <Banner tone="warning">
-      The agent for {NAMES[platform.id]} was not built in this checkout, so the command cannot install it. Build the release with this
-      platform on the server, then reload.
+      The agent for {NAMES[platform.id]} was not built in this checkout, so the command cannot install it. Archives are built on a machine
+      of their own system; the README says how.
     </Banner>
   )
 }

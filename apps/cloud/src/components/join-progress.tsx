@@ -2,7 +2,7 @@
 import { Button } from '@thatdam/ui/button'
 import { CircleCheck, Hourglass, LoaderCircle } from 'lucide-react'
 import Link from 'next/link'
-import { useEffect, useState } from 'react'
+import { type ReactNode, useEffect, useState } from 'react'
 import type { MadeToken, TokenProgress } from '../domain/tokens.ts'
 import { usePolled } from './use-polled.ts'
 import { plural } from './words.ts'
@@ -25,22 +25,42 @@ function leftText(seconds: number): string {
 
 const WAITING: TokenProgress = { state: 'waiting', machines: 1, joined: [] }
 
+interface JoinProgressProps {
+  token: MadeToken
+  onAgain: () => void
+  /** The command, shown as long as it works. */
+  children: ReactNode
+}
+
 /** Turns to "connected" by itself. */
-export function JoinProgress({ token, onAgain }: { token: MadeToken; onAgain: () => void }) {
+export function JoinProgress({ token, onAgain, children }: JoinProgressProps) {
   const { value: progress } = usePolled<TokenProgress>(`/api/tokens/${token.id}`, WAITING, EVERY_MS)
   const secondsLeft = useSecondsLeft(token.expiresAtMs)
-  if (progress.joined.length > 0) return <Joined progress={progress} token={token} onAgain={onAgain} />
-  if (secondsLeft === 0 || progress.state === 'expired' || progress.state === 'revoked') {
-    return (
-      <output className="flex min-h-11 flex-wrap items-center gap-3 text-lg">
-        <Hourglass className="size-5 text-ink-faint" aria-hidden />
-        <span>This command has expired.</span>
-        <Button variant="primary" onClick={onAgain}>
-          Make a new one
-        </Button>
-      </output>
-    )
-  }
+  const over = secondsLeft === 0 || progress.state === 'expired' || progress.state === 'revoked'
+  const usedUp = progress.joined.length >= token.machines
+  return (
+    <>
+      {over || usedUp ? null : children}
+      {progress.joined.length > 0 ? <Joined progress={progress} token={token} onAgain={onAgain} over={over} /> : null}
+      {progress.joined.length === 0 && over ? <Expired onAgain={onAgain} /> : null}
+      {progress.joined.length === 0 && !over ? <Waiting token={token} secondsLeft={secondsLeft} /> : null}
+    </>
+  )
+}
+
+function Expired({ onAgain }: { onAgain: () => void }) {
+  return (
+    <output className="flex min-h-11 flex-wrap items-center gap-3 text-lg">
+      <Hourglass className="size-5 text-ink-faint" aria-hidden />
+      <span>This command has expired.</span>
+      <Button variant="primary" onClick={onAgain}>
+        Make a new one
+      </Button>
+    </output>
+  )
+}
+
+function Waiting({ token, secondsLeft }: { token: MadeToken; secondsLeft: number }) {
   return (
     <output className="flex min-h-11 flex-wrap items-center gap-x-3 gap-y-1 text-lg">
       <LoaderCircle className="size-5 animate-spin text-accent-text" aria-hidden />
@@ -50,7 +70,7 @@ export function JoinProgress({ token, onAgain }: { token: MadeToken; onAgain: ()
   )
 }
 
-function Joined({ progress, token, onAgain }: { progress: TokenProgress; token: MadeToken; onAgain: () => void }) {
+function Joined({ progress, token, onAgain, over }: { progress: TokenProgress; token: MadeToken; onAgain: () => void; over: boolean }) {
   return (
     <output className="flex flex-col gap-2 rounded-md border border-line-strong bg-surface p-3" data-testid="connected">
       {progress.joined.map((node) => (
@@ -64,7 +84,7 @@ function Joined({ progress, token, onAgain }: { progress: TokenProgress; token: 
           </Button>
         </div>
       ))}
-      {progress.joined.length < token.machines ? (
+      {progress.joined.length < token.machines && !over ? (
         <p className="text-base text-ink-soft">
           The same command still works for {plural(token.machines - progress.joined.length, 'more machine', 'more machines')}.
         </p>

@@ -10,7 +10,7 @@ export function NavLink({ href, children }: { href: string; children: ReactNode 
     <Link
       href={href}
       aria-current={here ? 'page' : undefined}
-      className={`rounded-md px-2.5 py-1.5 text-base max-sm:first:-ml-2.5 ${here ? 'bg-hover text-ink' : 'text-ink-soft hover:bg-hover hover:text-ink'}`}
+      className={`rounded-md px-2.5 py-1.5 text-base ${here ? 'bg-hover text-ink' : 'text-ink-soft hover:bg-hover hover:text-ink'}`}
     >
       {children}
     </Link>

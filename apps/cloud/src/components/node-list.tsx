@@ -32,11 +32,8 @@ export function NodeList({ first }: { first: NodeView[] }) {
   }
   return (
     <div className="flex flex-col gap-6">
-      <div className="flex items-end justify-between gap-4">
-        <div className="flex flex-col gap-1">
-          <h1 className="text-2xl font-semibold">Machines</h1>
-          <p className="text-lg text-ink-soft">{plural(nodes.length, 'machine')}</p>
-        </div>
+      <div className="flex items-center justify-between gap-4">
+        <h1 className="text-2xl font-semibold">Machines</h1>
         <Button asChild variant="primary">
           <Link href="/add-machine">Add a machine</Link>
         </Button>
@@ -54,28 +51,35 @@ export function NodeList({ first }: { first: NodeView[] }) {
 }
 
 function NodeRow({ node }: { node: NodeView }) {
+  // Workers pass a browser on to the leader's console: a closed door is worth a word only there.
+  const hasDoor = node.console.url !== null || node.role === 'leader'
   return (
-    <div className="flex flex-col gap-2">
-      <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
-        <Link href={`/nodes/${node.id}`} className="text-lg font-semibold text-ink underline-offset-4 hover:underline">
-          {node.settings.name}
-        </Link>
-        <RoleBadge role={node.role} />
-        <span className="text-base text-ink-soft">
-          <Contact node={node} />
-        </span>
-        <div className="flex gap-2 sm:ml-auto">
-          <Button asChild size="sm">
-            <Link href={`/nodes/${node.id}`}>Settings</Link>
-          </Button>
-          <OpenConsole node={node} size="sm" />
+    <div className="grid gap-x-6 gap-y-3 sm:grid-cols-[minmax(0,1fr)_auto]">
+      <div className="flex min-w-0 flex-col gap-2">
+        <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
+          <Link
+            href={`/nodes/${node.id}`}
+            className="text-lg font-semibold text-ink underline-offset-4 [overflow-wrap:anywhere] hover:underline"
+          >
+            {node.settings.name}
+          </Link>
+          <RoleBadge role={node.role} />
+          <span className="text-base text-ink-soft">
+            <Contact node={node} />
+          </span>
         </div>
+        <p className="text-base text-ink-soft">
+          {[node.osName, node.model, counts(node), node.settings.labels.join(', ')].filter(Boolean).join(' · ')}
+        </p>
+        <ServiceSummary node={node} />
+        {hasDoor && node.console.url === null ? <p className="text-base text-ink-faint">{node.console.reason}</p> : null}
       </div>
-      <p className="text-base text-ink-soft">
-        {[node.osName, node.model, counts(node)].filter(Boolean).join(' · ')}
-        {node.settings.labels.length > 0 ? ` · ${node.settings.labels.join(', ')}` : ''}
-      </p>
-      <ServiceSummary node={node} />
+      <div className="flex items-start gap-2">
+        <Button asChild size="sm">
+          <Link href={`/nodes/${node.id}`}>Settings</Link>
+        </Button>
+        {hasDoor ? <OpenConsole node={node} size="sm" /> : null}
+      </div>
     </div>
   )
 }

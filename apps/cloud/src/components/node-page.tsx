@@ -2,7 +2,6 @@
 import { Banner } from '@thatdam/ui/banner'
 import { Button } from '@thatdam/ui/button'
 import { Dialog } from '@thatdam/ui/dialog'
-import { Cell, Row, Table } from '@thatdam/ui/table'
 import { ChevronLeft } from 'lucide-react'
 import Link from 'next/link'
 import { useRouter } from 'next/navigation'
@@ -33,8 +32,8 @@ export function NodePage({ first }: { first: NodeView }) {
           <span className="text-base text-ink-soft">
             <Contact node={node} />
           </span>
-          <div className="sm:ml-auto">
-            <OpenConsole node={node} variant="primary" />
+          <div className="max-sm:basis-full sm:ml-auto">
+            <OpenConsole node={node} variant={node.console.url === null ? 'secondary' : 'primary'} />
           </div>
         </div>
         <p className="text-base text-ink-soft [overflow-wrap:anywhere]">
@@ -71,20 +70,21 @@ function Services({ node }: { node: NodeView }) {
       {node.services.length === 0 ? (
         <p className="text-lg text-ink-soft">Waiting for this machine’s first report.</p>
       ) : (
-        <Table label="Services" head={['Service', 'State', 'Why it is here']}>
+        <ul className="flex flex-col border-t border-line">
           {node.services.map((service) => (
-            <Row key={service.name}>
-              <Cell className="whitespace-nowrap">{service.name}</Cell>
-              <Cell className={service.state === 'failed' ? 'whitespace-nowrap text-danger-text' : 'whitespace-nowrap text-ink-soft'}>
-                {stateText(service.state)}
-              </Cell>
-              <Cell className="min-w-[180px] text-ink-soft">
+            <li
+              key={service.name}
+              className="grid grid-cols-[minmax(0,1fr)_auto] gap-x-4 gap-y-0.5 border-b border-line py-2.5 sm:grid-cols-[128px_128px_minmax(0,1fr)]"
+            >
+              <span>{service.name}</span>
+              <span className={service.state === 'failed' ? 'text-danger-text' : 'text-ink-soft'}>{stateText(service.state)}</span>
+              <span className="col-span-full text-ink-soft sm:col-span-1">
                 {service.why}
                 {service.reason === '' ? null : <span className="block text-ink">{service.reason}</span>}
-              </Cell>
-            </Row>
+              </span>
+            </li>
           ))}
-        </Table>
+        </ul>
       )}
     </section>
   )

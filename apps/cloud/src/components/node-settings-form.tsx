@@ -23,6 +23,8 @@ export function NodeSettingsForm({ node, onSaved }: { node: NodeView; onSaved: (
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<string | null>(null)
   const [touched, setTouched] = useState(false)
+  const { settings } = node
+  const dirty = name !== settings.name || labels !== settings.labels.join(', ') || paths !== settings.indexPaths.join('\n')
   const save = async (event: FormEvent): Promise<void> => {
     event.preventDefault()
     setBusy(true)
@@ -55,7 +57,7 @@ export function NodeSettingsForm({ node, onSaved }: { node: NodeView; onSaved: (
           />
         </Field>
         <div className="flex min-h-10 flex-wrap items-center gap-x-4 gap-y-2">
-          <Button type="submit" variant="primary" size="lg" busy={busy}>
+          <Button type="submit" variant="primary" size="lg" busy={busy} disabled={!dirty}>
             Save
           </Button>
           {problem === null ? <SettingsState node={node} touched={touched} /> : <p className="text-base text-danger-text">{problem}</p>}

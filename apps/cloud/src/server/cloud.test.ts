@@ -1,4 +1,6 @@
+import { hostname } from 'node:os'
 import path from 'node:path'
+import { verifyHandoffToken } from '@thatdam/control/access-node'
 import { createClient, type Database } from '@thatdam/db/client'
 import { startPostgres } from '@thatdam/db/postgres'
 import { reportOf } from '@thatdam/control/testing/samples'
@@ -148,6 +150,27 @@ describe('a node', () => {
     expect((await ada.ask({ path: `/api/nodes/${node.id}` })).text).toBe(NOT_FOUND_BODY)
   })
 
+  test('opens its own console by a hand-off that only it takes, for a minute', async () => {
+    const { machine, node } = await joined(ada, 'pi5-console')
+    const open = () => ada.ask({ method: 'POST', path: `/api/nodes/${node.id}/console`, body: {} })
+    const closed = reportOf('x').facts
+    await machine.report({ facts: { ...closed, hostname: 'elsewhere' } })
+    expect(await open()).toMatchObject({ status: 409, text: expect.stringContaining('only on the machine itself') as string })
+    const reachability = { lanAddresses: ['192.168.1.5'], consolePort: 8081, consoleBind: 'lan' as const }
+    await machine.report({ facts: { ...closed, hostname: 'elsewhere', reachability } })
+    const answer = await open()
+    const target = new URL(String(answer.headers['location']))
+    expect([answer.status, target.origin, target.pathname]).toEqual([303, 'http://192.168.1.5:8081', '/auth/handoff'])
+    const expected = { instanceKey: machine.serverKey, nodeId: node.nodeId, nodeKey: machine.self.node.publicKey, nowMs: Date.now() }
+    const token = target.searchParams.get('token') ?? ''
+    expect(verifyHandoffToken(token, expected)).toMatchObject({ email: 'ada@example.org', nodeId: 'pi5-console' })
+    expect(verifyHandoffToken(token, { ...expected, nowMs: Date.now() + 61_000 })).toBeNull()
+    expect(verifyHandoffToken(token, { ...expected, nodeId: 'another' })).toBeNull()
+    // A browser on the node's own machine comes in by loopback.
+    await machine.report({ facts: { ...closed, hostname: hostname() } })
+    expect(new URL(String((await open()).headers['location'])).origin).toBe('http://localhost:8080')
+  })
+
   test('of another organisation is not there, in the same bytes as one that never was (THREATS 8)', async () => {
     const { node } = await joined(ada, 'pi5-private')
     const token = await makeToken(ada)
@@ -200,6 +223,17 @@ describe('a browser', () => {
         const answer = await ask(cloud.url, { method, path: route, body: 'a=b', headers: { ...headers, cookie: ada.cookie } })
         expect([route, headers, answer.status]).toEqual([route, headers, 403])
       }
+    }
+  })
+
+  test('stays signed in over plain HTTP by any address of the server', async () => {
+    const { port } = new URL(cloud.url)
+    for (const host of [`studio.local:${port}`, `192.168.1.9:${port}`]) {
+      const signIn = await new Browser(cloud.url, host).signIn('ada@example.org', PASSWORD)
+      const cookies = [signIn.headers['set-cookie'] ?? []].flat().join('; ')
+      expect(cookies).toMatch(/next-auth\.session-token=.*HttpOnly/)
+      expect(cookies).not.toMatch(/;\s*Secure/i)
+      expect(signIn.json<{ url: string }>().url).toBe(`http://${host}/nodes`)
     }
   })
 

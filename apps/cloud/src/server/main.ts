@@ -33,9 +33,20 @@ const STOP_GRACE_MS = 3_000
 
 const say = (text: string): void => console.log(`[cloud] ${text}`)
 
-async function start(env: Env): Promise<void> {
+async function start(env: Env, ending: Ending): Promise<void> {
   const secrets = loadSecrets(env.DATA_ROOT, env.NEXTAUTH_SECRET)
   const open = await openDatabase(env)
+  try {
+    await serve(env, { secrets, open, ending })
+  } catch (error) {
+    // What was started for this server ends with it.
+    await open.db.$disconnect()
+    if (!open.postgres.attached) await open.postgres.stop()
+    throw error
+  }
+}
+
+async function serve(env: Env, { secrets, open, ending }: { secrets: Secrets; open: OpenDatabase; ending: Ending }): Promise<void> {
   await pruneAudit(open.db, Date.now())
   const hub = new PollHub({ heldMax: HELD_POLLS_MAX })
   const wakes = await listen({
@@ -74,7 +85,7 @@ async function start(env: Env): Promise<void> {
   server.on('upgrade', (request, socket, head) => pages.upgrade(request, socket, head))
   const port = await listenNear(server, env)
   await announce(env, port)
-  stopOnSignal({ server, hub, wakes, pages, open })
+  ending.started({ server, hub, wakes, pages, open })
 }
 
 function agentRoutes(env: Env, parts: { open: OpenDatabase; hub: PollHub; secrets: Secrets }): AgentRouteDeps {
@@ -146,12 +157,30 @@ async function stop({ server, hub, wakes, pages, open }: Running): Promise<void>
   await open.postgres.stop()
 }
 
-function stopOnSignal(running: Running): void {
-  let stopping = false
-  const end = (): void => {
-    if (stopping) return
-    stopping = true
+/** One stop, whenever it was asked for: a signal during the start ends what was started by then. */
+class Ending {
+  #asked = false
+  #running: Running | null = null
+
+  constructor() {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#ask())
+    // Started with an IPC channel: the parent's end is ours.
+    process.on('disconnect', () => this.#ask())
+  }
+
+  started(running: Running): void {
+    this.#running = running
+    if (this.#asked) this.#end(running)
+  }
+
+  #ask(): void {
+    if (this.#asked) return
+    this.#asked = true
     say('Stopping.')
+    if (this.#running !== null) this.#end(this.#running)
+  }
+
+  #end(running: Running): void {
     stop(running).then(
       () => process.exit(0),
       (error: unknown) => {
@@ -160,13 +189,10 @@ function stopOnSignal(running: Running): void {
       },
     )
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end)
-  // Started with an IPC channel: the parent's end is ours.
-  process.on('disconnect', end)
 }
 
 try {
-  await start(readEnv())
+  await start(readEnv(), new Ending())
 } catch (error) {
   console.error(error instanceof Error ? `[cloud] ${error.message}` : error)
   if (error instanceof Error && error.cause !== undefined) console.error(error.cause)

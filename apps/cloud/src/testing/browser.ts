@@ -52,13 +52,16 @@ export function ask(base: string, { method = 'GET', path, body, headers = {}, fr
 /** A signed-in person: requests of a browser's own page, with its cookie. */
 export class Browser {
   readonly base: string
+  /** Name by which the server is addressed, as in the address bar. */
+  readonly host: string
   cookie = ''
-  constructor(base: string) {
+  constructor(base: string, host = new URL(base).host) {
     this.base = base
+    this.host = host
   }
 
   async ask(given: Ask): Promise<Answer> {
-    const headers = { cookie: this.cookie, ...(given.method ? { origin: this.base } : {}), ...given.headers }
+    const headers = { host: this.host, cookie: this.cookie, ...(given.method ? { origin: `http://${this.host}` } : {}), ...given.headers }
     const answer = await ask(this.base, { ...given, headers })
     const jar = new Map(
       this.cookie

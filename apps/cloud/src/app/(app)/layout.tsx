@@ -17,7 +17,7 @@ export default async function AppLayout({ children }: { children: ReactNode }) {
             <NavLink href="/nodes">Machines</NavLink>
             <NavLink href="/add-machine">Add machine</NavLink>
           </nav>
-          <div className="ml-auto flex min-w-0 items-center gap-1">
+          <div className="flex min-w-0 grow basis-0 items-center justify-end gap-1">
             <Link
               href="/account"
               className="max-w-[22ch] truncate rounded-md px-2 py-1.5 text-base text-ink-soft hover:bg-hover hover:text-ink"
