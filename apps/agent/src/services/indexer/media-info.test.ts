@@ -43,6 +43,15 @@ describe('when a picture was taken', () => {
   })
 })
 
+const stream = (width: number, isDefault: number, tags = {}): object => ({
+  codec_type: 'video',
+  codec_name: `v${width}`,
+  width,
+  height: 10,
+  disposition: { default: isDefault },
+  tags,
+})
+
 describe('what ffprobe tells', () => {
   test('fractions', () => {
     const table: [unknown, number | null][] = [
@@ -103,14 +112,6 @@ describe('what ffprobe tells', () => {
   })
 
   test('two pictures: the default one, then the larger; a timecode from any stream', () => {
-    const stream = (width: number, isDefault: number, tags = {}): object => ({
-      codec_type: 'video',
-      codec_name: `v${width}`,
-      width,
-      height: 10,
-      disposition: { default: isDefault },
-      tags,
-    })
     expect(fromFfprobe({ streams: [stream(640, 1), stream(1920, 1), stream(3840, 0, { timecode: '01:02:03;04' })] }).media).toMatchObject({
       videoCodec: 'v1920',
       timecode: '01:02:03;04',
