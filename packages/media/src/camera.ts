@@ -53,6 +53,8 @@ export class LiveCamera {
   private readonly stopping = new AbortController()
   private readonly brokenEncoders = new Set<string>()
   private runs = 0
+  /** The camera's own H.264 has B-frames, which no browser shows live: it is encoded instead. */
+  private mustEncode = false
   /** Done at most once: a machine whose loopback drops UDP still records. */
   private liveLegRetried = false
   private stateNow: CameraStatus['state'] = 'starting'
@@ -148,7 +150,7 @@ export class LiveCamera {
     const startedMs = performance.now()
     const exit = await this.runFfmpeg(ffmpegPath, cameraArgv(plan.input, plan.encoder, await socket.nextPorts()), socket)
     if (this.stopping.signal.aborted) return
-    if (plan.input.atEnd === 'again' && exit.code === 0) {
+    if ((plan.input.atEnd === 'again' && exit.code === 0) || (this.mustEncode && plan.input.copy)) {
       await this.pause(AGAIN_MS)
       return
     }
@@ -160,7 +162,8 @@ export class LiveCamera {
     const usable = this.options.encoders?.filter((name) => !this.brokenEncoders.has(name)) ?? null
     const encoder = chooseEncoder(usable) ?? chooseEncoder(null)
     const roomy = (encoder?.hardware ?? false) || availableParallelism() >= LARGE_CORES
-    const input = source.ffmpegInput(this.facts, chooseMode(this.facts.modes, roomy ? COPY_LIMIT : SMALL_ENCODE_LIMIT))
+    const native = source.ffmpegInput(this.facts, chooseMode(this.facts.modes, roomy ? COPY_LIMIT : SMALL_ENCODE_LIMIT))
+    const input = this.mustEncode ? { ...native, copy: false } : native
     this.encoderNow = input.copy ? null : encoder
     return { input, encoder: this.encoderNow }
   }
@@ -175,6 +178,10 @@ export class LiveCamera {
         const kept = this.ring.push(fragment, Date.now())
         this.meter.add({ bytes: fragment.bytes.length, durationMs: kept?.durationMs ?? 0, frames: fragment.timing.samples })
         if (kept) this.become('live', '')
+        if (fragment.timing.reordered && !this.encoderNow && !this.mustEncode) {
+          this.mustEncode = true
+          void run.stop()
+        }
         if (socket.seen || this.liveLegRetried || performance.now() - startedMs < LIVE_LEG_MS) return
         this.liveLegRetried = true
         void run.stop()

@@ -8,7 +8,7 @@ const init: InitSegment = {
 }
 const fragment = (key: boolean, bytes = 100, durationTicks = 500): ParsedFragment => ({
   bytes: Buffer.alloc(bytes),
-  timing: { decodeTicks: 0, durationTicks, samples: 1, key },
+  timing: { decodeTicks: 0, durationTicks, samples: 1, key, reordered: false },
 })
 
 function ring(maxBytes: number, maxMs = 60_000): FragmentRing {

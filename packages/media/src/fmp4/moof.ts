@@ -19,6 +19,8 @@ export interface FragmentTiming {
   readonly samples: number
   /** The first sample is a key frame. */
   readonly key: boolean
+  /** Frames are shown in another order than they are decoded in: B-frames. */
+  readonly reordered: boolean
 }
 
 const NON_SYNC_SAMPLE = 0x10000
@@ -77,6 +79,7 @@ export function readFragmentTiming(fragment: Buffer, track: TrackInfo): Fragment
     durationTicks: 0,
     samples: 0,
     key: false,
+    reordered: false,
   }
   for (const trun of boxes(fragment, traf.body, traf.end)) {
     if (trun.type !== 'trun') continue
@@ -84,6 +87,7 @@ export function readFragmentTiming(fragment: Buffer, track: TrackInfo): Fragment
     if (timing.samples === 0) timing.key = (run.firstFlags & NON_SYNC_SAMPLE) === 0
     timing.durationTicks += run.durationTicks
     timing.samples += run.samples
+    timing.reordered ||= run.reordered
   }
   if (timing.samples === 0) throw new Error('fragment without samples')
   return timing
@@ -104,7 +108,7 @@ function readRun(
   fragment: Buffer,
   trun: Box,
   defaults: { ticks: number; flags: number },
-): { samples: number; durationTicks: number; firstFlags: number } {
+): { samples: number; durationTicks: number; firstFlags: number; reordered: boolean } {
   const present = fragment.readUInt32BE(trun.body) & 0xffffff
   const samples = fragment.readUInt32BE(trun.body + 4)
   let at = trun.body + 8 + (present & 0x1 ? 4 : 0)
@@ -116,10 +120,14 @@ function readRun(
   const fields = [0x100, 0x200, 0x400, 0x800].filter((bit) => present & bit)
   if (at + samples * fields.length * 4 > trun.end) throw new Error('trun promises more samples than it holds')
   if (!(present & 0x4) && present & 0x400 && samples > 0) firstFlags = fragment.readUInt32BE(at + 4 * fields.indexOf(0x400))
-  if (!(present & 0x100)) return { samples, durationTicks: samples * defaults.ticks, firstFlags }
-  let durationTicks = 0
-  for (let sample = 0; sample < samples; sample++) durationTicks += fragment.readUInt32BE(at + sample * fields.length * 4)
-  return { samples, durationTicks, firstFlags }
+  const sum = { samples, durationTicks: present & 0x100 ? 0 : samples * defaults.ticks, firstFlags, reordered: false }
+  const offsetField = 4 * fields.indexOf(0x800)
+  for (let sample = 0; sample < samples; sample++) {
+    const entry = at + sample * fields.length * 4
+    if (present & 0x100) sum.durationTicks += fragment.readUInt32BE(entry)
+    if (present & 0x800) sum.reordered ||= fragment.readInt32BE(entry + offsetField) !== fragment.readInt32BE(at + offsetField)
+  }
+  return sum
 }
 
 /**

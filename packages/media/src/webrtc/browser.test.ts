@@ -65,7 +65,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (request.method !== 'POST') return
   let offer = ''
   for await (const part of request.setEncoding('utf8')) offer += part
-  const { viewerId, sdp } = await hub.join(camera.feed, offer)
+  const { viewerId, sdp } = await hub.join(camera.feed, offer, 'session-1')
   response.writeHead(201, { location: `/whep/${viewerId}` }).end(sdp)
 }
 
@@ -113,7 +113,7 @@ async function viewer(): Promise<{ page: Page; seen: Watched }> {
 
 const framesOf = (page: Page): Promise<number> => page.evaluate<number>('frames')
 
-test('two viewers see the camera, a restart of its ffmpeg does not end them, DELETE does', { timeout: 90_000 }, async () => {
+test('two viewers see the camera, a restart of its ffmpeg does not end them, DELETE does', { timeout: 150_000 }, async () => {
   const first = await viewer()
   expect(first.seen).toMatchObject({ status: 201, width: 1280, height: 720 })
   const second = await viewer()
@@ -145,6 +145,10 @@ test('two viewers see the camera, a restart of its ffmpeg does not end them, DEL
   expect(await first.page.evaluate<number>('fetch(place, { method: "DELETE" }).then((answer) => answer.status)')).toBe(404)
   const left = await framesOf(second.page)
   await until('the other to go on', async () => (await framesOf(second.page)) > left + 30)
-  await second.page.close()
+  expect(hub.endSession('session-2')).toBe(0)
+  expect(hub.endSession('session-1')).toBe(1)
+  expect(hub.size).toBe(0)
+  const third = await viewer()
+  await third.page.close()
   await until('the closed page to be noticed', () => hub.size === 0, 40_000)
 })

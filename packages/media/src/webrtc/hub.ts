@@ -41,7 +41,7 @@ export class WhepHub {
   }
 
   /** Throws BAD_REQUEST for an offer that cannot be answered, TOO_MANY_REQUESTS when full, UNAVAILABLE when no address is found. */
-  async join(feed: RtpFeed, rawOffer: string, onGone: () => void = () => {}): Promise<WhepAnswer> {
+  async join(feed: RtpFeed, rawOffer: string, sessionId: string): Promise<WhepAnswer> {
     if (this.viewers.size >= MAX_VIEWERS)
       throw new ThatdamError(
         'TOO_MANY_REQUESTS',
@@ -49,10 +49,7 @@ export class WhepHub {
       )
     const offer = readVideoOffer(rawOffer)
     const viewerId = randomBytes(16).toString('hex')
-    const viewer = new Viewer(viewerId, feed, offer, () => {
-      this.viewers.delete(viewerId)
-      onGone()
-    })
+    const viewer = new Viewer({ viewerId, sessionId, feed, offer, onGone: () => this.viewers.delete(viewerId) })
     this.viewers.set(viewerId, viewer)
     try {
       return { viewerId, sdp: await viewer.answer() }
@@ -70,12 +67,28 @@ export class WhepHub {
     return viewer !== undefined
   }
 
+  /** Ends the pictures of a session that was ended; null: of all. Returns how many. */
+  endSession(sessionId: string | null): number {
+    const theirs = [...this.viewers.values()].filter((viewer) => sessionId === null || viewer.sessionId === sessionId)
+    for (const viewer of theirs) viewer.close()
+    return theirs.length
+  }
+
   close(): void {
-    for (const viewer of this.viewers.values()) viewer.close()
+    this.endSession(null)
   }
 }
 
+interface ViewerOptions {
+  readonly viewerId: string
+  readonly sessionId: string
+  readonly feed: RtpFeed
+  readonly offer: VideoOffer
+  readonly onGone: () => void
+}
+
 class Viewer {
+  readonly sessionId: string
   readonly feed: RtpFeed
   private readonly peer: PeerConnection
   private readonly track: Track
@@ -91,7 +104,8 @@ class Viewer {
   private lastSequence: number | null = null
   private closed = false
 
-  constructor(viewerId: string, feed: RtpFeed, offer: VideoOffer, onGone: () => void) {
+  constructor({ viewerId, sessionId, feed, offer, onGone }: ViewerOptions) {
+    this.sessionId = sessionId
     this.feed = feed
     this.offer = offer
     this.onGone = onGone

@@ -1,14 +1,17 @@
 import { LiveCamera } from '@thatdam/media/camera'
 import { MjpegFeed } from '@thatdam/media/mjpeg/mjpeg'
 import { WhepHub } from '@thatdam/media/webrtc/hub'
+import { ThatdamError } from '@thatdam/protocol/errors'
 import * as z from 'zod/mini'
 import { runChild, type ChildContext } from '../child.ts'
 import { liveRoutes, type ProxiedCamera } from './routes.ts'
 
 /** What the agent adds to the plan's parameters. */
 const Params = z.object({ encoders: z.optional(z.array(z.string())) })
+const EndSession = z.object({ sessionId: z.nullable(z.string().check(z.maxLength(256))) })
 const STATUS_MS = 1_000
 
+/** Command: `end-session {sessionId}` (null: all) ends the live pictures of a session at once; answers `{ended}`. */
 async function main(context: ChildContext): Promise<void> {
   const { config } = context
   const encoders = Params.parse(config.params).encoders ?? null
@@ -21,6 +24,12 @@ async function main(context: ChildContext): Promise<void> {
     const live = new LiveCamera({ camera: facts, ffmpegPath: config.ffmpegPath, encoders, onChange: publish })
     cameras.set(facts.cameraId, { live, mjpeg: config.ffmpegPath ? new MjpegFeed(config.ffmpegPath, live.ring) : null })
   }
+  context.onCommand(async (command, given) => {
+    const asked = EndSession.safeParse(given)
+    if (command !== 'end-session' || !asked.success)
+      throw new ThatdamError('NOT_FOUND', `The camera service takes no such command "${command}".`)
+    return { ended: hub.endSession(asked.data.sessionId) }
+  })
   const timer = setInterval(publish, STATUS_MS)
   context.onStop(async () => {
     clearInterval(timer)

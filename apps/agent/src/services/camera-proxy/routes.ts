@@ -118,12 +118,12 @@ async function untilLive(live: LiveRoutes, camera: ProxiedCamera): Promise<void>
   )
 }
 
-async function joinWhep(live: LiveRoutes, camera: ProxiedCamera, { request, response }: ServiceRequest): Promise<void> {
+async function joinWhep(live: LiveRoutes, camera: ProxiedCamera, { request, response, session }: ServiceRequest): Promise<void> {
   if (request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== 'application/sdp')
     throw new ThatdamError('BAD_REQUEST', 'Send the offer as application/sdp.')
   const offer = await readBody(request, OFFER_LIMIT_BYTES)
   await untilLive(live, camera)
-  const answer = await live.hub.join(camera.live.feed, offer)
+  const answer = await live.hub.join(camera.live.feed, offer, session?.sessionId ?? '')
   const path = `/live/cameras/${encodeURIComponent(camera.live.facts.cameraId)}/whep/${answer.viewerId}`
   if (response.destroyed) {
     live.hub.leave(answer.viewerId)
