@@ -11,7 +11,8 @@ const source = join(root, 'src')
 const dist = join(root, 'dist')
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
-rmSync(dist, { recursive: true, force: true })
+// release.pub, which packing puts there, stays.
+for (const name of ['services', 'thatdam.cjs', 'package.json']) rmSync(join(dist, name), { recursive: true, force: true })
 mkdirSync(join(dist, 'services'), { recursive: true })
 
 const services = readdirSync(join(source, 'services'), { withFileTypes: true })

@@ -47,8 +47,8 @@ export interface AgentOptions {
 }
 
 /**
- * The running agent. Order of the start: lock, identity, ring, op-log, settings, local API, the cached plan (so that services start while
- * facts are still gathered), gateway, loops. The stop runs it backwards.
+ * The running agent. Order of the start: lock, identity, the cloud’s loops, ring, op-log, settings, local API, the cached plan (so that services start while
+ * facts are still gathered), gateway, other loops. The stop runs it backwards.
  */
 export class Agent {
   private readonly options: AgentOptions
@@ -117,14 +117,15 @@ export class Agent {
     const { env, log } = this.options
     const { paths } = this
     this.identity = await openIdentity(paths.identity, { nodeId: env.nodeId })
+    // The first poll goes out while the rest is opened; what it brings waits until it is.
+    this.link = this.makeLink()
+    this.loops.start('cloud', (signal) => this.link.run(signal))
     const boot = await countBoot(paths.counters)
     this.bootCounter = boot.bootCounter
     this.ring = await openRing(paths.roster, this.identity, boot.bootCounter)
     const left = await endLeftovers(paths.children)
     if (left > 0) log.warn(`ended ${left} process group(s) that the agent before had left`)
     await this.openState()
-    this.link = this.makeLink()
-    this.loops.start('cloud', (signal) => this.link.run(signal))
     await mkdir(env.casRoot, { recursive: true, mode: 0o700 })
     this.sessions = new SessionStore(paths.sessions)
     this.door = await OwnerDoor.open({
@@ -303,12 +304,15 @@ export class Agent {
     const { env, log } = this.options
     return new CloudLink({
       credentialPath: this.paths.credential,
+      cloudUrl: env.cloudUrl,
       identity: this.identity,
       version: this.version,
       log,
       ready: this.ready.promise,
       report: (results) => this.views.report(results),
       onSettings: async (cloud, revision, value) => {
+        await this.ready.promise
+        if (this.stopping) return
         this.allowedRoots = await readAllowedRoots(this.paths.allowed, env.indexPaths ?? [])
         await this.settings.acceptCloud(cloud, revision, value)
       },

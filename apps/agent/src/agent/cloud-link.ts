@@ -21,6 +21,8 @@ const SAME_SENTENCE_AFTER_MS = 600_000
 
 export interface CloudLinkPorts {
   readonly credentialPath: string
+  /** CLOUD_CONTROL_URL: where the same cloud answers now, when its address has moved since the registration. */
+  readonly cloudUrl: string | null
   readonly identity: Identity
   readonly version: Version
   readonly log: Log
@@ -87,14 +89,15 @@ export class CloudLink {
     ports.version.bump()
     if (!credential) return
     const changed = () => ports.version.bump()
-    const cloud = new Cloud({ credentialPath: ports.credentialPath, identity: ports.identity, credential, changed })
+    const url = ports.cloudUrl ?? credential.url
+    const cloud = new Cloud({ credentialPath: ports.credentialPath, identity: ports.identity, credential: { ...credential, url }, changed })
     const loops = new Loops(ports.log)
     const onFailure = (error: unknown) => this.say(error)
     const onCommand = (command: Command) => void this.answer(command, loops.signal)
     const onSettings = (revision: number, value: NodeSettings) => ports.onSettings(cloud.instanceKey, revision, value)
     this.cloud = cloud
     this.loops = loops
-    ports.log.info(`registered with ${credential.url} for ${credential.organisation.name}`)
+    ports.log.info(`registered with ${url} for ${credential.organisation.name}`)
     loops.start('renew', (signal) => renewLoop(cloud, signal))
     loops.start('poll', (signal) => pollLoop({ cloud, onSettings, onCommand, onFailure }, signal))
     loops.start('report', (signal) =>
