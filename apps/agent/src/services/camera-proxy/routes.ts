@@ -14,7 +14,7 @@ import { streamMjpeg } from './mjpeg-response.ts'
 /** How long a request for the next fragment is held. */
 const HOLD_MS = 10_000
 /** How long a viewer waits for a camera that is just starting. */
-const STARTING_MS = 8_000
+const STARTING_MS = 5_000
 const STARTING_POLL_MS = 100
 
 export interface ProxiedCamera {
