@@ -121,10 +121,10 @@ it('ffmpeg, perl, cameras', async () => {
 it('the command: a line and a fix each, JSON for programs, code 1 when something failed, under 10 s', async () => {
   const folder = makeFolder()
   const env = readEnv({
-    PATH: process.env['PATH'],
+    ...process.env,
     STATE_DIR: path.join(folder, 'state'),
     INDEX_PATHS: path.join(folder, 'gone'),
-  } as unknown as NodeJS.ProcessEnv)
+  })
   const lines: string[] = []
   const context = { env, out: (line: string) => lines.push(line), err: () => {}, stdin: process.stdin }
   const startedAt = performance.now()

@@ -6,10 +6,10 @@ import { checkCameras, checkFfmpeg, checkPerl } from './media.ts'
 import { checkConsolePort, checkNodePort } from './ports.ts'
 import { checkAgent, checkIdentity, checkStateDir, readRunningAgent } from './state.ts'
 
-const CHECK_LIMIT_MS = 8_000
+const CHECK_LIMIT_MS = 7_000
 const NODE_PORT = 7700
 
-/** All checks side by side; one that hangs becomes a line of its own after 8 s, so that the whole stays under 10 s. Nothing is changed. */
+/** All checks side by side; one that hangs becomes a line of its own after 7 s, so that the whole stays under 10 s. Nothing is changed. */
 export async function examine(
   env: Pick<Env, 'stateDir' | 'casRoot' | 'indexPaths' | 'cloudUrl' | 'servicePort' | 'ffmpegPath'>,
 ): Promise<Finding[]> {
