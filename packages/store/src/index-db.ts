@@ -26,14 +26,14 @@ CREATE INDEX IF NOT EXISTS files_inode ON files (inode, size);
 CREATE INDEX IF NOT EXISTS files_missing ON files (missing) WHERE missing <> 0;
 CREATE INDEX IF NOT EXISTS files_pending ON files (folder, name) WHERE state = 'pending';
 CREATE INDEX IF NOT EXISTS files_reason ON files (folder) WHERE reason IS NOT NULL;
-CREATE TABLE IF NOT EXISTS assets (sha256 BLOB PRIMARY KEY, mimeType TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS assets (sha256 BLOB PRIMARY KEY, mimeType TEXT NOT NULL, problem TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS derivatives (
   source BLOB NOT NULL, recipeHash BLOB NOT NULL, recipe TEXT NOT NULL, state TEXT NOT NULL, kind TEXT NOT NULL, mimeType TEXT NOT NULL,
   durationMs REAL, sha256 BLOB, reason TEXT, PRIMARY KEY (source, recipeHash)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS derivatives_state ON derivatives (state, source);
 `
-const VERSION = 1
+const VERSION = 2
 /** Writers of other processes hold the lock for milliseconds; a checkpoint on a slow card may take seconds. */
 const BUSY_TIMEOUT_MS = 15_000
 
@@ -45,7 +45,7 @@ export function openIndexDb(stateDir: string): DatabaseSync {
   const path = join(stateDir, 'index.db')
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   try {
-    return open(path)
+    return openPatiently(path)
   } catch (error) {
     if (!isDamage(error)) throw cannot(path, error)
   }
@@ -60,13 +60,27 @@ export function openIndexDb(stateDir: string): DatabaseSync {
   }
 }
 
+/** Switching to WAL does not wait for a lock by itself, and three processes may begin a new index in the same moment. */
+function openPatiently(path: string): DatabaseSync {
+  for (let tries = 0; ; tries++) {
+    try {
+      return open(path)
+    } catch (error) {
+      const busy = ((error as { errcode?: number }).errcode ?? 0) % 256 === 5
+      if (!busy || tries >= 40) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50 + Math.random() * 100)
+    }
+  }
+}
+
 function open(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
     db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY')
     const version = (db.prepare('PRAGMA user_version').get() as { user_version: number }).user_version
     if (version > VERSION) throw new ThatdamError('UNAVAILABLE', `${path} was written by a newer ThatDAM. Update this one.`)
-    if (version < VERSION) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version=${VERSION}; COMMIT`)
+    if (version === 1) db.exec('BEGIN IMMEDIATE; ALTER TABLE assets ADD COLUMN problem TEXT; PRAGMA user_version=2; COMMIT')
+    else if (version < VERSION) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version=${VERSION}; COMMIT`)
     return db
   } catch (error) {
     db.close()

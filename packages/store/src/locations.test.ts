@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -93,4 +95,11 @@ test('a transaction that fails leaves nothing', () => {
   ).toThrow('stop')
   expect(getMeta(db, 'half')).toBeNull()
   db.close()
+})
+
+test('many processes may begin a new index in the same moment', async () => {
+  const script = `import { openIndexDb } from ${JSON.stringify(join(import.meta.dirname, 'index-db.ts'))}; openIndexDb(process.argv[1]).close()`
+  const run = promisify(execFile)
+  const starts = Array.from({ length: 4 }, () => run(process.execPath, ['--input-type=module', '-e', script, folder]))
+  expect(await Promise.all(starts)).toHaveLength(4)
 })

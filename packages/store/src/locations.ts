@@ -85,16 +85,15 @@ export class Locations {
     }))
   }
 
-  /** Media type under which the bytes were announced by this node. */
-  mimeType(sha256: string): string | null {
-    const row = this.statement('SELECT mimeType FROM assets WHERE sha256 = ?').get(Buffer.from(sha256, 'hex')) as
-      | { mimeType: string }
-      | undefined
-    return row?.mimeType ?? null
+  /** What these bytes were announced as by this node, and what is wrong with them. */
+  asset(sha256: string): { readonly mimeType: string; readonly problem: string | null } | null {
+    const row = this.statement('SELECT mimeType, problem FROM assets WHERE sha256 = ?').get(Buffer.from(sha256, 'hex'))
+    return (row as { mimeType: string; problem: string | null } | undefined) ?? null
   }
 
-  rememberAsset(sha256: string, mimeType: string): void {
-    this.statement('INSERT OR IGNORE INTO assets (sha256, mimeType) VALUES (?, ?)').run(Buffer.from(sha256, 'hex'), mimeType)
+  rememberAsset(sha256: string, mimeType: string, problem: string | null): void {
+    const insert = this.statement('INSERT OR REPLACE INTO assets (sha256, mimeType, problem) VALUES (?, ?, ?)')
+    insert.run(Buffer.from(sha256, 'hex'), mimeType, problem)
   }
 
   rootId(path: string): number {
@@ -175,7 +174,19 @@ export class Locations {
 
   /** Forgets what was read of files with an error, so that the next walk reads them again. Returns how many. */
   forgetErrors(): number {
-    return Number(this.statement("UPDATE files SET mtimeNs = -1 WHERE state = 'error'").run().changes)
+    return this.transaction(() => {
+      this.statement("DELETE FROM assets WHERE sha256 IN (SELECT sha256 FROM files WHERE state = 'error')").run()
+      return Number(this.statement("UPDATE files SET mtimeNs = -1 WHERE state = 'error'").run().changes)
+    })
+  }
+
+  /** Films and sounds are told anew at the next walk: they were taken in without the program that knows them. */
+  forgetFilms(): void {
+    const films = "(SELECT sha256 FROM assets WHERE mimeType LIKE 'video/%' OR mimeType LIKE 'audio/%')"
+    this.transaction(() => {
+      this.statement(`UPDATE files SET mtimeNs = -1 WHERE sha256 IN ${films}`).run()
+      this.statement("DELETE FROM assets WHERE mimeType LIKE 'video/%' OR mimeType LIKE 'audio/%'").run()
+    })
   }
 
   /** The newest failures, with their place. */

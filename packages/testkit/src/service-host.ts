@@ -182,7 +182,7 @@ export function hostService(
 }
 
 /** Waits until `look` gives something, asking every 20 ms. @throws after `timeoutMs`. */
-export async function waitFor<T>(look: () => T | null | false | Promise<T | null | false>, timeoutMs = 15_000): Promise<T> {
+export async function waitFor<T>(look: () => T | null | false | Promise<T | null | false>, timeoutMs = 30_000): Promise<T> {
   const end = Date.now() + timeoutMs
   for (;;) {
     const found = await look()

@@ -4,13 +4,16 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deflateSync, crc32 } from 'node:zlib'
 import sharp from 'sharp'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { DeriveStatus } from '@thatdam/protocol/index-status'
 import type { AssetKind, OpBody } from '@thatdam/protocol/ops'
 import { openBlobStore, type BlobStore } from '@thatdam/store/blob-store'
 import { recipeHash } from '@thatdam/store/recipe-hash'
 import { FakeAgent, hostService, temporaryFolder, waitFor, type HostedService } from '@thatdam/testkit/service-host'
 import { combine } from '../indexer/media-info.ts'
+
+// Real processes on a machine that may be busy: deadlines, not expectations.
+vi.setConfig({ testTimeout: 120_000 })
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let agent: FakeAgent

@@ -77,7 +77,7 @@ export async function encode(pixels: Pixels, recipe: RecipeName): Promise<Thumbn
   const { long, quality } = RECIPES[recipe]
   const { data, info } = await sharp(pixels.data, { raw: pixels.info })
     .resize({ width: long, height: long, fit: 'inside', withoutEnlargement: true })
-    .webp({ quality })
+    .webp({ quality, effort: 2 })
     .timeout({ seconds: TIMEOUT_SECONDS })
     .toBuffer({ resolveWithObject: true })
   return { recipe, data, width: info.width, height: info.height, mimeType: 'image/webp' }

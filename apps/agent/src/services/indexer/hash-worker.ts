@@ -60,13 +60,19 @@ export class HashWorker {
   }
 
   setPaused(paused: boolean): void {
+    if (Atomics.load(this.control, 0) === 2) return
     Atomics.store(this.control, 0, paused ? 1 : 0)
     Atomics.notify(this.control, 0)
   }
 
-  async close(): Promise<void> {
+  /** Everything that waits or is under way answers ECANCELED soon. */
+  cancel(): void {
     Atomics.store(this.control, 0, 2)
     Atomics.notify(this.control, 0)
+  }
+
+  async close(): Promise<void> {
+    this.cancel()
     await this.worker.terminate()
   }
 

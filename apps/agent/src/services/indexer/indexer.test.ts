@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync, readdirSync, chmodSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import sharp from 'sharp'
 import type { IndexStatus } from '@thatdam/protocol/index-status'
 import { FakeAgent, hostService, temporaryFolder, waitFor, type HostedService } from '@thatdam/testkit/service-host'
 
 const ENTRY = join(import.meta.dirname, 'process.ts')
+// Real processes on a machine that may be busy: deadlines, not expectations.
+vi.setConfig({ testTimeout: 120_000 })
+
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let agent: FakeAgent
 let service: HostedService | null = null
@@ -270,7 +273,28 @@ test('pause holds the work, also over a restart; resume goes on; retry reads fai
   await waitFor(() => agent.ops('location.seen').length === 1)
   await waitFor(() => status()?.state === 'idle' && status()?.errorCount === 1)
   expect(await service?.command('retry')).toMatchObject({ ok: true, value: { files: 1 } })
+  await waitFor(() => agent.ops('location.seen').length === 2)
+  await waitFor(() => status()?.state === 'idle' && status()?.errorCount === 1)
   expect(await service?.command('dance')).toMatchObject({ ok: false, value: { code: 'NOT_FOUND' } })
+})
+
+test('films taken in without ffmpeg get their length once it is there', async () => {
+  execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc=s=64x64:r=10:d=2', '-pix_fmt', 'yuv420p', join(media, 'film.mkv')])
+  old(join(media, 'film.mkv'))
+  const stateDir = join(folder.path, 'state')
+  service = hostService(ENTRY, agent, {
+    service: 'indexer',
+    indexPaths: [media],
+    stateDir,
+    casRoot: join(folder.path, 'cas'),
+    ffprobePath: null,
+  })
+  await waitFor(() => agent.ops('asset.ingested').length === 1)
+  await waitFor(() => service?.messages.some((message) => message.type === 'running' && /ffmpeg is missing/.test(message.reason)) ?? false)
+  await service.stop()
+  start()
+  await waitFor(() => agent.ops('asset.ingested').at(-1)?.media.videoCodec === 'h264')
+  expect(agent.ops('asset.ingested').at(-1)?.media).toMatchObject({ fps: 10, durationMs: 2000 })
 })
 
 test('killed at any moment and started again: every file once, no duplicates, nothing lost; an agent that is away loses nothing', async () => {

@@ -42,7 +42,7 @@ export async function ingest(parts: IngestParts, file: PendingFile, realRoot: st
     return 'later'
   }
   const same = parts.locations.findSame(now)
-  if (same?.sha256 && parts.locations.mimeType(same.sha256) !== null) {
+  if (same?.sha256 && parts.locations.asset(same.sha256) !== null) {
     // Renamed, moved or linked: known bytes at a new place, nothing is read.
     const { sha256, state, reason } = same
     announce(parts, file, { identity: now, sha256, state, reason }, null)
@@ -52,8 +52,9 @@ export async function ingest(parts: IngestParts, file: PendingFile, realRoot: st
   if (parts.signal.aborted) return 'later'
   if (!hashed.ok) return failed(parts, file, now, hashed.code)
   const read = { identity: hashed.identity, sha256: hashed.sha256 }
-  if (parts.locations.mimeType(hashed.sha256) !== null) {
-    announce(parts, file, { ...read, state: 'done', reason: null }, null)
+  const known = parts.locations.asset(hashed.sha256)
+  if (known) {
+    announce(parts, file, { ...read, state: known.problem === null ? 'done' : 'error', reason: known.problem }, null)
     return 'done'
   }
   const probed = await parts.prober.probe(absolute, file.name, hashed.head)
@@ -123,8 +124,8 @@ function announce(parts: IngestParts, file: PendingFile, read: Read, asset: Extr
   const { locations, outbox } = parts
   locations.transaction(() => {
     // Two files with the same bytes may be read at once: the first one announces the asset.
-    if (asset && locations.mimeType(read.sha256) === null) {
-      locations.rememberAsset(read.sha256, asset.media.mimeType)
+    if (asset && locations.asset(read.sha256) === null) {
+      locations.rememberAsset(read.sha256, asset.media.mimeType, read.reason)
       outbox.add(asset)
     }
     locations.putFile(file.folder, { name: file.name, ...read.identity, sha256: read.sha256, state: read.state, reason: read.reason })

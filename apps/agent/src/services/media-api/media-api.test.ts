@@ -3,7 +3,7 @@ import { mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } f
 import { request as httpRequest } from 'node:http'
 import { createConnection } from 'node:net'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { LOCAL_TOKEN_HEADER } from '@thatdam/protocol/local'
 import { openBlobStore, type BlobStore } from '@thatdam/store/blob-store'
 import { Derivatives } from '@thatdam/store/derivatives'
@@ -12,6 +12,9 @@ import { Locations } from '@thatdam/store/locations'
 import { recipeHash } from '@thatdam/store/recipe-hash'
 import { FakeAgent, hostService, temporaryFolder, waitFor, type HostedService } from '@thatdam/testkit/service-host'
 import { identityOf } from '../indexer/walk.ts'
+
+// Real processes on a machine that may be busy: deadlines, not expectations.
+vi.setConfig({ testTimeout: 120_000 })
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let agent: FakeAgent
@@ -54,7 +57,7 @@ function index(path: string, data: Uint8Array | string, mimeType: string): strin
   const at = locations.folder(locations.rootId(media), Buffer.from(sub))
   const name = Buffer.from(path.slice(sub === '' ? 0 : sub.length + 1))
   locations.putFile(at.id, { name, ...identityOf(statSync(absolute, { bigint: true })), sha256: sha(data), state: 'done', reason: null })
-  locations.rememberAsset(sha(data), mimeType)
+  locations.rememberAsset(sha(data), mimeType, null)
   return sha(data)
 }
 

@@ -77,7 +77,7 @@ async function find(
   const opened = stored ?? (what === 'originals' ? await original(parts, id) : null)
   if (!opened) return null
   try {
-    const mimeType = parts.locations.mimeType(id) ?? (await sniff(opened.handle))
+    const mimeType = parts.locations.asset(id)?.mimeType ?? (await sniff(opened.handle))
     return { ...opened, sha256: id, mimeType, downloadName: what === 'originals' ? download : null }
   } catch (error) {
     await opened.handle.close()
