@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -100,14 +100,38 @@ export function reachable(dir: string, who: RunAs): boolean {
   }
 }
 
+const SHARED = '/var/lib/thatdam-postgres'
+
 /**
- * Where the database really lies: `dataDir`, unless PostgreSQL's account cannot come to the folder that holds it (started by root, below
- * /root). Then it is a folder of /var/lib/thatdam-postgres named after `dataDir`, the same each time.
+ * Where the database really lies: `dataDir`. Only on macOS, started by root in a folder that PostgreSQL's account cannot come to, it is a
+ * folder of /var/lib/thatdam-postgres named after `dataDir`, the same each time.
  */
 export function homeOf(dataDir: string, who: RunAs): string {
   const wanted = path.resolve(dataDir)
-  if (reachable(path.dirname(wanted), who)) return wanted
-  return path.join('/var/lib/thatdam-postgres', createHash('sha256').update(wanted).digest('hex').slice(0, 12))
+  if (process.platform === 'linux' || reachable(path.dirname(wanted), who)) return wanted
+  return path.join(SHARED, createHash('sha256').update(wanted).digest('hex').slice(0, 12))
+}
+
+/** Where copies of the programs are kept: with the database, or in a place that all databases share, one copy a version. */
+export function programsDir(home: string, who: RunAs): string {
+  return reachable(path.dirname(home), who) ? path.join(home, 'bin') : SHARED
+}
+
+/** How a program that runs as `who` names a folder that lies below one which is closed to it. */
+export interface Door {
+  /** For its command line. */
+  path: string
+  /** To be handed down at the number that `path` names; null: nothing is to be handed down. */
+  handle: number | null
+}
+
+/**
+ * Linux: a handle of the folder, opened by us and inherited at `number`, leads there without passing through its parents. So a database may
+ * lie in root's own folders, which stay closed, while PostgreSQL runs as an unprivileged account. The caller closes the handle.
+ */
+export function doorTo(target: string, who: RunAs, number: number): Door {
+  if (who.uid === undefined || process.platform !== 'linux') return { path: target, handle: null }
+  return { path: `/proc/self/fd/${number}`, handle: openSync(target, 'r') }
 }
 
 /** Drafts of databases whose maker died half way. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
@@ -88,6 +88,22 @@ describe('the server', () => {
     postgres = await startPostgres({ dataDir: dir })
     expect(postgres.attached).toBe(false)
     expect(await query(postgres.url('postgres'), 'SELECT n FROM kept')).toEqual([{ n: 7 }])
+  })
+
+  test('lies in a folder that only its owner may pass, also when it runs as another account', async () => {
+    const closed = mkdtempSync(path.join(tmpdir(), 'thatdam-closed-'))
+    const dataDir = path.join(closed, 'state', 'pg')
+    mkdirSync(path.dirname(dataDir), { mode: 0o700 })
+    const first = await startPostgres({ dataDir })
+    await query(first.url('postgres'), 'CREATE TABLE kept AS SELECT 7 AS n')
+    expect(existsSync(path.join(dataDir, 'data/PG_VERSION'))).toBe(true)
+    expect((await startPostgres({ dataDir })).pid).toBe(first.pid)
+    await first.stop()
+    const second = await startPostgres({ dataDir })
+    expect(await query(second.url('postgres'), 'SELECT n FROM kept')).toEqual([{ n: 7 }])
+    await second.stop()
+    expect(statSync(closed).mode & 0o777).toBe(0o700)
+    rmSync(closed, { recursive: true })
   })
 
   test('three callers at once get the same server', async () => {

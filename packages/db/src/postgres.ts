@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync, type StdioOptions } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
@@ -18,7 +18,7 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import pg from 'pg'
-import { homeOf, removeDeadDrafts, type RunAs, runAs, usableBinaries } from './postgres-files.ts'
+import { doorTo, homeOf, programsDir, removeDeadDrafts, type RunAs, runAs, usableBinaries } from './postgres-files.ts'
 import { clearStale, isAlive, isServerOf, type PidFile, readPidFile } from './postgres-pid.ts'
 
 const START_DEADLINE_MS = 60_000
@@ -67,9 +67,9 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const who = runAs()
   const home = homeOf(options.dataDir, who)
   mkdirSync(home, { recursive: true })
-  // Others may pass through this folder; what lies in it is the account's own, 0700 and 0600.
+  // Others may pass through this folder to the programs' copy; the database in it is its account's own, 0700.
   if (who.uid !== undefined) chmodSync(home, statSync(home).mode | 0o011)
-  const bin = path.join(usableBinaries(path.join(home, 'bin'), who, options.binariesDir), 'bin')
+  const bin = path.join(usableBinaries(programsDir(home, who), who, options.binariesDir), 'bin')
   const place: Place = { home, data: path.join(home, 'data'), bin, who, sharedBuffersMiB: options.sharedBuffersMiB ?? 64 }
   makeDatabase(place)
   const { server, attached } = await findOrStart(place)
@@ -107,13 +107,8 @@ const program = (place: Place, name: string): string => path.join(place.bin, pro
 function environment(place: Place): NodeJS.ProcessEnv {
   const lib = path.resolve(place.bin, '../lib')
   // Nothing of our own environment goes in, but what Windows needs to load libraries.
-  return {
-    LC_ALL: 'C',
-    TZ: 'UTC',
-    LD_LIBRARY_PATH: lib,
-    PATH: place.bin,
-    ...(process.platform === 'win32' ? { SystemRoot: 'C:\\Windows' } : {}),
-  }
+  const system = process.platform === 'win32' ? { SystemRoot: 'C:\\Windows' } : {}
+  return { LC_ALL: 'C', TZ: 'UTC', LD_LIBRARY_PATH: lib, PATH: place.bin, ...system } as Partial<NodeJS.ProcessEnv> as NodeJS.ProcessEnv
 }
 
 const spawnOptions = (place: Place) => ({ ...place.who, env: environment(place), cwd: path.parse(place.home).root })
@@ -137,8 +132,11 @@ function makeDatabase(place: Place): void {
   mkdirSync(draft, { mode: 0o700 })
   writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 })
   if (place.who.uid !== undefined) for (const file of [draft, passwordFile]) chownSync(file, place.who.uid, place.who.gid ?? -1)
-  const args = ['-D', draft, '-U', 'postgres', '--pwfile', passwordFile, '-A', 'scram-sha-256', '-E', 'UTF8', '--locale=C']
-  const made = spawnSync(program(place, 'initdb'), args, { ...spawnOptions(place), encoding: 'utf8' })
+  const [dataDoor, passwordDoor] = [doorTo(draft, place.who, 3), doorTo(passwordFile, place.who, 4)]
+  const args = ['-D', dataDoor.path, '-U', 'postgres', '--pwfile', passwordDoor.path, '-A', 'scram-sha-256', '-E', 'UTF8', '--locale=C']
+  const stdio: StdioOptions = ['ignore', 'pipe', 'pipe', dataDoor.handle ?? 'ignore', passwordDoor.handle ?? 'ignore']
+  const made = spawnSync(program(place, 'initdb'), args, { ...spawnOptions(place), encoding: 'utf8', stdio })
+  for (const { handle } of [dataDoor, passwordDoor]) if (handle !== null) closeSync(handle)
   if (made.status !== 0) {
     rmSync(draft, { recursive: true, force: true })
     rmSync(passwordFile, { force: true })
@@ -195,17 +193,18 @@ async function startServer(place: Place, deadline: number): Promise<{ server: Pi
     max_connections: '60',
     log_checkpoints: 'off',
   }
-  const args = ['-D', place.data, '-p', String(port), ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])]
+  const door = doorTo(place.data, place.who, 3)
+  const args = ['-D', door.path, '-p', String(port), ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])]
   const logFile = path.join(place.home, 'log')
   if (existsSync(logFile) && statSync(logFile).size > LOG_BYTES_MAX) renameSync(logFile, `${logFile}.old`)
   const log = openSync(logFile, 'a')
   const child = spawn(program(place, 'postgres'), args, {
     ...spawnOptions(place),
     detached: true,
-    stdio: ['ignore', log, log],
+    stdio: ['ignore', log, log, door.handle ?? 'ignore'],
     windowsHide: true,
   })
-  closeSync(log)
+  for (const handle of [log, door.handle]) if (handle !== null) closeSync(handle)
   child.unref()
   const end = endOf(child)
   for (; Date.now() < deadline; await delay(25)) {

@@ -55,6 +55,23 @@ async function serve(env: Env, { secrets, open, ending }: { secrets: Secrets; op
     onNotification: (_channel, rowId) => hub.wake(rowId),
     onError: (error) => console.error(`[cloud] wake-ups from the database are interrupted: ${error.message}`),
   })
+  try {
+    await openDoors(env, { secrets, open, ending, hub, wakes })
+  } catch (error) {
+    await wakes.close()
+    throw error
+  }
+}
+
+interface Ready {
+  secrets: Secrets
+  open: OpenDatabase
+  ending: Ending
+  hub: PollHub
+  wakes: Listener
+}
+
+async function openDoors(env: Env, { secrets, open, ending, hub, wakes }: Ready): Promise<void> {
   const releases = new Releases({ releasesDir: env.RELEASES_DIR, installDir: env.INSTALL_DIR })
   setRuntime({
     accounts: new Accounts(open.db),

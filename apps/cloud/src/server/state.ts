@@ -35,8 +35,7 @@ export interface Secrets {
 
 /** @throws ThatdamError INTERNAL when the instance key's file was damaged. */
 export function loadSecrets(dataRoot: string, sessionSecret: string | undefined): Secrets {
-  // Others may pass through (the database's account does), not list.
-  mkdirSync(dataRoot, { recursive: true, mode: 0o711 })
+  mkdirSync(dataRoot, { recursive: true, mode: 0o700 })
   const keyFile = path.join(dataRoot, 'instance.key')
   const seed = keptSecret(keyFile, () => randomBytes(32).toString('base64url'))
   let instance: KeyPair

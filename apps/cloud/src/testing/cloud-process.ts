@@ -49,7 +49,7 @@ export async function startCloud(extra: Record<string, string> = {}): Promise<Cl
   // A development server wants to be told so by NODE_ENV as well.
   if (env['CLOUD_DEV'] === '1') env['NODE_ENV'] = 'development'
   const data = path.join(dataRoot, 'data')
-  mkdirSync(data, { mode: 0o711 })
+  mkdirSync(data, { mode: 0o700 })
   const child = spawn(process.execPath, [path.join(app, 'src/server/main.ts')], {
     cwd: app,
     env: env as NodeJS.ProcessEnv,
