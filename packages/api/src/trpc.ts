@@ -45,10 +45,12 @@ const t = initTRPC.context<ApiContext>().create({
 function issuesOf(cause: unknown): { path: string; message: string }[] {
   const issues = (cause as { issues?: unknown } | undefined)?.issues
   if (!Array.isArray(issues)) return []
-  return issues.map((issue: { path?: PropertyKey[]; message?: string }) => ({
+  const complaints = issues.map((issue: { path?: PropertyKey[]; message?: string }) => ({
     path: (issue.path ?? []).map(String).join('.'),
     message: issue.message ?? '',
   }))
+  // A check without a sentence of its own says this: it is no person's typing, and the plain sentence is better.
+  return complaints.filter((issue) => issue.message !== 'Invalid input')
 }
 
 export const router = t.router

@@ -37,7 +37,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     assetKind: 'video',
-    title: (n) => `A00${1 + (n % 9)}C0${10 + (n % 80)}_drone.mov`,
+    title: (n) => `A${1000 + n}C010_drone.mov`,
     folder: 'Iceland 2026/drone',
     bytes: 812_000_000,
     media: {
@@ -69,7 +69,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     assetKind: 'video',
-    title: (n) => `interview take ${1 + (n % 7)}.mp4`,
+    title: (n) => `interview take ${n}.mp4`,
     folder: 'Interview 🎬',
     bytes: 264_000_000,
     media: {
@@ -181,6 +181,15 @@ export function brokenOps(): OpBody[] {
       origin: 'indexed',
       media: fullMedia({ mimeType: 'image/jpeg', takenAtMs: LIBRARY_NOW_MS - 400_000 }),
       capture: null,
+    },
+    {
+      kind: 'location.seen',
+      assetId,
+      nodeId: NODE,
+      root: '/home/anna/Pictures',
+      path: { encoding: 'utf8', value: 'Phone/broken.jpg' },
+      sizeBytes: 18_231,
+      modifiedAtMs: LIBRARY_NOW_MS,
     },
     {
       kind: 'derivative.failed',

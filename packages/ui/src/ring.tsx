@@ -28,6 +28,9 @@ const RADIUS = 104
 /** SVG numbers of equal text on server and client. */
 const round = (n: number) => Math.round(n * 100) / 100
 
+/** The ring passes behind names without crossing them. */
+const HALO = { stroke: 'var(--c-ground)', strokeWidth: 5, paintOrder: 'stroke' } as const
+
 /** Where a node lies: by name around the circle from the top, so that the same ring always looks the same. */
 export function ringPositions(nodes: readonly RingNode[]): Map<string, { x: number; y: number }> {
   const sorted = nodes.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id < b.id ? -1 : 1))
@@ -93,11 +96,18 @@ function RingDot(props: { node: RingNode; at: { x: number; y: number }; selected
       {selected ? <circle cx={at.x} cy={at.y} r={14} fill="none" stroke="var(--c-ink-faint)" strokeWidth={1} /> : null}
       <circle cx={at.x} cy={at.y} r={8} fill={node.away ? 'var(--c-ground)' : colour} stroke={colour} strokeWidth={1.75} />
       {node.leader ? <circle cx={at.x} cy={at.y} r={11.5} fill="none" stroke={colour} strokeWidth={1.25} /> : null}
-      <text x={at.x} y={at.y + (below ? 30 : node.detail === undefined ? -20 : -32)} textAnchor="middle" fontSize={12} fill="var(--c-ink)">
+      <text
+        x={at.x}
+        y={at.y + (below ? 30 : node.detail === undefined ? -20 : -32)}
+        textAnchor="middle"
+        fontSize={12}
+        fill="var(--c-ink)"
+        {...HALO}
+      >
         {node.name}
       </text>
       {node.detail === undefined ? null : (
-        <text x={at.x} y={at.y + (below ? 44 : -18)} textAnchor="middle" fontSize={10.5} fill="var(--c-ink-faint)">
+        <text x={at.x} y={at.y + (below ? 44 : -18)} textAnchor="middle" fontSize={10.5} fill="var(--c-ink-faint)" {...HALO}>
           {node.detail}
         </text>
       )}

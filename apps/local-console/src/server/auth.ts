@@ -35,7 +35,7 @@ export async function handleAuth(
   }
   if (url.pathname === '/auth/signout') {
     requireOwnPage(request)
-    if (session !== null) await parts.agent.endSession(session.sessionId)
+    if (session !== null && session.kind !== 'first-run') await parts.agent.endSession(session.sessionId)
     clearSessionCookie(response)
     response.writeHead(204).end()
     return true

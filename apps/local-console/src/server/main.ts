@@ -41,6 +41,8 @@ async function openDatabase(channel: Channel): Promise<pg.Pool> {
   const url = await ensureDatabase(postgres, DATABASE)
   await (bundled ? migrate(url, path.join(here, 'migrations')) : migrate(url))
   const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS_MAX, statement_timeout: 15_000 })
+  // A client whose end is under way may still be told that the server stops.
+  pool.on('connect', (client) => client.on('error', (error) => log('the database closed a connection', error)))
   pool.on('error', (error) => log('the database closed a connection', error))
   channel.onStop(() => pool.end())
   return pool

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ApiContext } from '@thatdam/api/context'
 import { appRouter } from '@thatdam/api/router'
 import type { Session } from '@thatdam/protocol/local'
+import { TRPCError } from '@trpc/server'
 import { nodeHTTPRequestHandler } from '@trpc/server/adapters/node-http'
 import { clearSessionCookie, requireOwnPage, setSessionCookie } from './http.ts'
 import { TooManyGuesses } from './passwords.ts'
@@ -31,7 +32,7 @@ export async function handleTrpc(
     maxBodySize: BODY_BYTES_MAX,
     allowMethodOverride: false,
     createContext: ({ info }) => {
-      if (info.calls.length > BATCH_MAX) throw new Error(`at most ${BATCH_MAX} calls in one request`)
+      if (info.calls.length > BATCH_MAX) throw new TRPCError({ code: 'BAD_REQUEST', message: `at most ${BATCH_MAX} calls in one request` })
       return Promise.resolve({
         ...parts,
         session,

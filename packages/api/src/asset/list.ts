@@ -19,9 +19,11 @@ export const list = signedIn
     z.strictObject({
       ...AssetFilter,
       limit: z.optional(z.number().check(z.int(), z.minimum(1), z.maximum(500))),
+      /** Sent along by the client's infinite lists; pages go one way only. */
+      direction: z.optional(z.literal('forward')),
       cursor: z.nullish(z.strictObject({ sortMs: z.number().check(z.int()), id: AssetId })),
     }),
   )
-  .query(({ ctx, input: { cursor, limit = 200, trashed = false, ...query } }) =>
+  .query(({ ctx, input: { cursor, direction: _direction, limit = 200, trashed = false, ...query } }) =>
     listAssets(ctx.pool, { ...query, limit, trashed, after: cursor ?? undefined }),
   )

@@ -5,4 +5,4 @@ export const pause = ownerHere.mutation(({ ctx }) => ctx.agent.command('indexer'
 export const resume = signedIn.mutation(({ ctx }) => ctx.agent.command('indexer', 'resume', {}))
 export const rescan = signedIn.mutation(({ ctx }) => ctx.agent.command('indexer', 'rescan', {}))
 /** Tries again the files that could not be read. */
-export const retryErrors = signedIn.mutation(({ ctx }) => ctx.agent.command('indexer', 'retry-errors', {}))
+export const retryErrors = signedIn.mutation(({ ctx }) => ctx.agent.command('indexer', 'retry', {}))

@@ -2,7 +2,7 @@ import { ThatdamError } from '@thatdam/protocol/errors'
 import * as z from 'zod/mini'
 import { ownerHere } from '../trpc.ts'
 
-export const NewPassword = z.string().check(z.minLength(8, 'Use at least 8 characters.'), z.maxLength(256, 'Use at most 256 characters.'))
+export const NewPassword = z.string().check(z.minLength(10, 'Use at least 10 characters.'), z.maxLength(256, 'Use at most 256 characters.'))
 
 /**
  * Sets or changes the owner's password. The console then opens to the network; every other session ends, this browser gets a new one.

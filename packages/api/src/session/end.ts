@@ -1,7 +1,8 @@
 import { signedIn } from '../trpc.ts'
 
 export const end = signedIn.mutation(async ({ ctx }) => {
-  await ctx.agent.endSession(ctx.session.sessionId)
+  // Before there is a password, whoever sits at the machine is its owner: that is no session to end.
+  if (ctx.session.kind !== 'first-run') await ctx.agent.endSession(ctx.session.sessionId)
   ctx.clearSessionCookie()
   return { signedIn: false }
 })

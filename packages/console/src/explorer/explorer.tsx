@@ -33,11 +33,12 @@ function Library({ trashed }: { trashed: boolean }) {
   const links = useLinks()
   const [filters, setFilters] = useState<Filters>(NO_FILTERS)
   const [view, setView] = useView()
-  const [wished, setSelected] = useState(0)
+  // −1: nothing yet; a frame around the first picture would only disturb.
+  const [wished, setSelected] = useState(-1)
   const [renamed, setRenamed] = useState<string | null>(null)
   const { assets, count, error, more, retry } = useAssets(filters, trashed)
   // A file that left the list (trash) leaves its place to the one behind it.
-  const selected = Math.max(0, Math.min(wished, (assets?.length ?? 1) - 1))
+  const selected = Math.min(wished, (assets?.length ?? 1) - 1)
   const [openId, setOpenId] = useOpenAsset()
   const actions = useAssetActions()
   const layout = useRef<GridLayout>({ boxes: [], height: 0 })

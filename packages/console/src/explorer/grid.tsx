@@ -77,6 +77,7 @@ export function Grid({ assets, mode, size, selected, onSelect, onOpen, onNearEnd
               asset={asset}
               box={box}
               selected={box.index === selected}
+              tabbable={box.index === Math.max(0, selected)}
               large={box.height > 200 || box.width > 340}
               onSelect={onSelect}
               onOpen={onOpen}

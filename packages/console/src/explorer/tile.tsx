@@ -13,6 +13,8 @@ export interface TileProps {
   asset: Asset
   box: Box
   selected: boolean
+  /** One of all tiles is reached by Tab; arrow keys go on from it. */
+  tabbable: boolean
   /** Names below squares are left out where there is no room. */
   large: boolean
   onSelect: (index: number) => void
@@ -20,14 +22,14 @@ export interface TileProps {
 }
 
 /** One file: its picture, or what is known instead, in its final size from the first moment. */
-export const Tile = memo(function Tile({ asset, box, selected, large, onSelect, onOpen }: TileProps) {
+export const Tile = memo(function Tile({ asset, box, selected, tabbable, large, onSelect, onOpen }: TileProps) {
   return (
     <button
       type="button"
       data-asset={asset.id}
       data-index={box.index}
       aria-label={`${asset.title}${asset.durationMs === null ? '' : `, ${clock(asset.durationMs)}`}`}
-      tabIndex={selected ? 0 : -1}
+      tabIndex={tabbable ? 0 : -1}
       onFocus={() => onSelect(box.index)}
       onClick={() => onOpen(asset.id)}
       style={{ transform: `translate(${box.left}px, ${box.top}px)`, width: box.width, height: box.height }}
@@ -64,7 +66,7 @@ function Picture({ asset, large }: { asset: Asset; large: boolean }) {
   const waits = asset.thumb === 'waiting' && (asset.kind === 'photo' || asset.kind === 'video')
   return (
     <span
-      className={cx('flex size-full flex-col items-center justify-center gap-2 bg-raised p-2 text-ink-faint', waits && 'animate-breathe')}
+      className={cx('flex size-full flex-col items-center justify-center gap-2 bg-hover/70 p-2 text-ink-faint', waits && 'animate-breathe')}
     >
       {asset.thumb === 'failed' ? <CircleAlert className="size-5" aria-hidden /> : <Icon className="size-6 stroke-[1.5]" aria-hidden />}
       <span className="line-clamp-2 max-w-full text-center text-xs [overflow-wrap:anywhere] text-ink-soft">{asset.title}</span>

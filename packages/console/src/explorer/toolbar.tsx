@@ -33,7 +33,7 @@ const KINDS: readonly { kind: Filters['kind']; label: string }[] = [
 export function Toolbar({ filters, onFilters, view, onView, count, searchRef }: ToolbarProps) {
   return (
     <div className="flex flex-wrap items-center gap-x-3 gap-y-2 px-3 py-2 md:px-4">
-      <div className="relative w-full md:w-72">
+      <div className="relative min-w-0 flex-1 md:w-72 md:flex-none">
         <Search className="pointer-events-none absolute top-1/2 left-2.5 size-4 -translate-y-1/2 text-ink-faint" aria-hidden />
         <Input
           ref={searchRef}
@@ -60,7 +60,7 @@ export function Toolbar({ filters, onFilters, view, onView, count, searchRef }: 
           </IconButton>
         )}
       </div>
-      <fieldset className="flex min-w-0 items-center gap-1 overflow-x-auto">
+      <fieldset className="order-3 flex w-full min-w-0 items-center gap-1 overflow-x-auto md:order-none md:w-auto">
         <legend className="sr-only">Kind of file</legend>
         {KINDS.map(({ kind, label }) => (
           <button
@@ -77,8 +77,8 @@ export function Toolbar({ filters, onFilters, view, onView, count, searchRef }: 
           </button>
         ))}
       </fieldset>
-      <div className="ml-auto flex items-center gap-1">
-        <span className="mr-2 text-base whitespace-nowrap text-ink-faint max-sm:hidden" aria-live="polite">
+      <div className="flex items-center gap-1 md:ml-auto">
+        <span className="mr-2 text-base whitespace-nowrap text-ink-faint max-md:hidden" aria-live="polite">
           {count === null ? '' : `${count.count.toLocaleString('en')}${count.more ? '+' : ''} ${count.count === 1 ? 'file' : 'files'}`}
         </span>
         <FilterMenu filters={filters} onFilters={onFilters} />
@@ -149,7 +149,7 @@ function ActiveFilters({ filters, onFilters }: Pick<ToolbarProps, 'filters' | 'o
   ]
   if (active.length === 0) return null
   return (
-    <div className="flex w-full flex-wrap gap-2">
+    <div className="order-4 flex w-full flex-wrap gap-2">
       {active.map(({ label, without }) => (
         <button
           key={label}

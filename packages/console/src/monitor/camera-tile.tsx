@@ -45,7 +45,7 @@ export function CameraTile({ camera, capture, machine }: CameraTileProps) {
       <div className="flex items-center gap-2 p-3">
         <div className="min-w-0 flex-1">
           <h2 className="truncate text-lg font-medium text-ink">{name}</h2>
-          <p className="truncate text-sm text-ink-faint">{under(camera, capture, mode, machine)}</p>
+          <p className="line-clamp-2 text-sm text-ink-faint">{under(camera, capture, mode, machine)}</p>
         </div>
         <RecordButton camera={camera} capture={capture} />
         <Menu

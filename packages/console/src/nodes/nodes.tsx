@@ -3,11 +3,10 @@ import { Badge, type Tone } from '@thatdam/ui/badge'
 import { cx } from '@thatdam/ui/cx'
 import { Ring } from '@thatdam/ui/ring'
 import { Skeleton } from '@thatdam/ui/skeleton'
-import { Cell, Row, Table } from '@thatdam/ui/table'
 import { Crown } from 'lucide-react'
 import { useState } from 'react'
 import type { AgentState } from '../client.tsx'
-import { age, bytes, count } from '../format.tsx'
+import { age, count } from '../format.tsx'
 import { useLiveState, useNow } from '../state.tsx'
 
 /** How long an announcement lives: older than this, a machine is shown as away. */
@@ -138,7 +137,7 @@ function machineFacts({ facts, node }: AgentState): string {
     facts.model ?? facts.osName,
     ...(facts.model === null ? [] : [facts.osName]),
     count(facts.cpuCores, 'core', 'cores'),
-    bytes(facts.ramBytes),
+    `${Math.max(1, Math.round(facts.ramBytes / 2 ** 30))} GB`,
   ]
   if (facts.battery !== null) parts.push(`battery ${Math.round(facts.battery.percent)} %`)
   parts.push(`ThatDAM ${node.agentVersion}`)
@@ -156,16 +155,20 @@ const STATE_WORDS: Record<Service['state'], { word: string; tone: Tone }> = {
   'not-in-this-version': { word: 'In a later version', tone: 'neutral' },
 }
 
+/** A line each on a wide screen; on a phone the reason goes below, so that nothing is cut off. */
+const SERVICE_ROW =
+  'grid grid-cols-[minmax(0,1fr)_auto] items-start gap-x-4 gap-y-0.5 border-b border-line py-2.5 text-base last:border-0 md:grid-cols-[160px_minmax(0,1fr)_auto]'
+
 function OwnServices({ agent }: { agent: AgentState }) {
   return (
-    <Table label="What runs here and why" head={['Part', 'Why it is here', 'State']}>
+    <ul aria-label="What runs here and why">
       {agent.plan.services.map((service) => (
-        <Row key={service.name}>
-          <Cell className="whitespace-nowrap">
-            <span className="text-ink">{service.name}</span>
+        <li key={service.name} className={SERVICE_ROW}>
+          <span className="text-ink">
+            {service.name}
             {service.mode === 'full' ? null : <span className="ml-1.5 text-ink-faint">{service.mode}</span>}
-          </Cell>
-          <Cell className="min-w-48 text-ink-soft">
+          </span>
+          <span className="text-ink-soft max-md:order-3 max-md:col-span-2">
             {service.why}
             {service.reason === '' ? null : (
               <span className={cx('block', service.state === 'failed' ? 'text-danger-text' : 'text-ink')}>{service.reason}</span>
@@ -173,25 +176,23 @@ function OwnServices({ agent }: { agent: AgentState }) {
             {service.restarts > 0 ? (
               <span className="block text-sm text-ink-faint">Started again {count(service.restarts, 'time', 'times')}</span>
             ) : null}
-          </Cell>
-          <Cell>
-            <Badge tone={STATE_WORDS[service.state].tone}>{STATE_WORDS[service.state].word}</Badge>
-          </Cell>
-        </Row>
+          </span>
+          <Badge tone={STATE_WORDS[service.state].tone}>{STATE_WORDS[service.state].word}</Badge>
+        </li>
       ))}
-    </Table>
+    </ul>
   )
 }
 
 function OtherServices({ member }: { member: Member }) {
   return (
-    <Table label={`What runs on ${member.name} and why`} head={['Part', 'Why it is there']}>
+    <ul aria-label={`What runs on ${member.name} and why`}>
       {member.services.map((service) => (
-        <Row key={service.name}>
-          <Cell className="whitespace-nowrap">{service.name}</Cell>
-          <Cell className="text-ink-soft">{service.why}</Cell>
-        </Row>
+        <li key={service.name} className={SERVICE_ROW}>
+          <span className="text-ink">{service.name}</span>
+          <span className="text-ink-soft max-md:col-span-2 md:col-span-2">{service.why}</span>
+        </li>
       ))}
-    </Table>
+    </ul>
   )
 }

@@ -8,7 +8,7 @@ import { useToast } from '@thatdam/ui/toast'
 import { useState } from 'react'
 import { sentenceOf, useTRPC, type AgentState } from '../client.tsx'
 
-const LENGTH_MIN = 8
+const LENGTH_MIN = 10
 
 export function PasswordForm({ agent }: { agent: AgentState }) {
   const trpc = useTRPC()
