@@ -67,7 +67,8 @@ export function readEnv(source: Variables = process.env): Env {
   const values = parsed.data
   const stateDir = resolve(values.STATE_DIR ?? defaultStateDir(process.platform, process.getuid?.() === 0, source))
   const dataRoot = values.DATA_ROOT === undefined ? stateDir : resolve(values.DATA_ROOT)
-  const { THATDAM_TOKEN: _token, ...childEnvironment } = source
+  // The small thread pool is for the agent alone: children hash files and make pictures with it.
+  const { THATDAM_TOKEN: _token, UV_THREADPOOL_SIZE: _pool, ...childEnvironment } = source
   return {
     stateDir,
     casRoot: resolve(values.CAS_ROOT ?? join(dataRoot, 'store')),

@@ -48,11 +48,25 @@ async function main(argv: readonly string[]): Promise<number> {
   return await run(rest, context)
 }
 
+/** What the system refused, for a person; null for anything else. */
+function systemSentence(error: unknown): string | null {
+  const { code, path } = (error ?? {}) as NodeJS.ErrnoException
+  const where = path ?? 'the state directory'
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return `There is no disk space left for ${where}. Make room there and start again; nothing was lost.`
+  if (code === 'EACCES' || code === 'EPERM')
+    return `${where} may not be read or written by this user. Change its owner, or run as the user who owns it.`
+  if (code === 'EROFS') return `${where} lies on a disk that is mounted read-only. Look at that disk, or set STATE_DIR to another folder.`
+  return null
+}
+
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
     const isUsage = error instanceof TypeError && String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')
-    if (error instanceof ThatdamError || isUsage) process.stderr.write(`thatdam: ${error.message}\n`)
+    const sentence = systemSentence(error)
+    if (sentence !== null) process.stderr.write(`thatdam: ${sentence}\n`)
+    else if (error instanceof ThatdamError || isUsage) process.stderr.write(`thatdam: ${error.message}\n`)
     else console.error('thatdam: something failed that should not have:', error)
     process.exit(isUsage ? 64 : 1)
   },

@@ -8,7 +8,6 @@ import { ThatdamError } from '@thatdam/protocol/errors'
 import { NodeFacts as NodeFactsSchema, type NodeFacts } from '@thatdam/protocol/facts'
 import type { ServiceName } from '@thatdam/protocol/plan'
 import { readJson, writeFileDurable } from '@thatdam/store/durable'
-import { sleep } from '../backoff.ts'
 import { bundleSource } from '../bundles/source.ts'
 import type { Env } from '../env.ts'
 import { gatherFacts } from '../facts/gather.ts'
@@ -16,6 +15,7 @@ import { Gateway } from '../gateway/gateway.ts'
 import { SessionStore } from '../gateway/session-store.ts'
 import { startLocalApi, type LocalApi } from '../local-api/server.ts'
 import type { Log } from '../log.ts'
+import { clusterFileLoop } from '../loops/cluster-file.ts'
 import { factsLoop } from '../loops/facts.ts'
 import { Loops } from '../loops/supervisor.ts'
 import { PlanApplier } from '../plan-applier.ts'
@@ -196,13 +196,7 @@ export class Agent {
         signal,
       ),
     )
-    loops.start('cluster file', async (signal) => {
-      for (let seen = -1; !signal.aborted; await this.version.waitNewer(seen, 45_000, signal)) {
-        seen = this.version.value
-        await writeFileDurable(this.paths.cluster, `${JSON.stringify(this.views.cluster(), null, 2)}\n`, { mode: 0o644 })
-        await sleep(1_000, signal)
-      }
-    })
+    loops.start('cluster file', (signal) => clusterFileLoop(this.paths.cluster, () => this.views.cluster(), signal))
   }
 
   private async gather(): Promise<NodeFacts> {

@@ -45,10 +45,10 @@ export class Groups {
 }
 
 /** Children end themselves when their agent goes; what has not after 10 s is ended. Returns how many groups had to be. */
-export async function endLeftovers(path: string): Promise<number> {
+export async function endLeftovers(path: string, graceMs = GRACE_MS): Promise<number> {
   const file = await readJson(path, Leftovers).catch(() => null)
   if (!file || file.bootId === '' || file.bootId !== bootId()) return 0
-  const signal = AbortSignal.timeout(GRACE_MS)
+  const signal = AbortSignal.timeout(graceMs)
   let left = file.groups.filter(ours)
   while (left.length > 0 && !signal.aborted) {
     await sleep(100, signal)

@@ -50,7 +50,7 @@ async function askPassword(context: CliContext): Promise<string> {
 /** The usual text form `$argon2id$v=19$…`, which the console verifies. */
 export async function hashPassword(password: string): Promise<string> {
   const nonce = randomBytes(16)
-  const tag = await promisify(argon2)('argon2id', { message: password.normalize('NFC'), nonce, ...COST })
+  const tag = await promisify(argon2)('argon2id', { message: password, nonce, ...COST })
   return `$argon2id$v=19$m=${COST.memory},t=${COST.passes},p=${COST.parallelism}$${text(nonce)}$${text(tag)}`
 }
 

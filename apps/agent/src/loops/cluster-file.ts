@@ -1,0 +1,23 @@
+import type { ClusterFile } from '@thatdam/protocol/cluster'
+import { writeFileDurable } from '@thatdam/store/durable'
+import { sleep } from '../backoff.ts'
+
+const LOOK_INTERVAL_MS = 1_000
+/** Without a change: only so that `last_seen` stays true, as each write wears a memory card. */
+const REFRESH_MS = 60_000
+
+/** Keeps `cluster.json` for other programs: within a second of a change, else once a minute. */
+export async function clusterFileLoop(path: string, compose: () => ClusterFile, signal: AbortSignal): Promise<void> {
+  let written = ''
+  let writtenAtMs = 0
+  while (!signal.aborted) {
+    const file = compose()
+    const key = JSON.stringify(file, (name, value: unknown) => (name === 'last_seen' || name === 'last_seen_ms' ? null : value))
+    if (key !== written || Date.now() - writtenAtMs >= REFRESH_MS) {
+      await writeFileDurable(path, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o644 })
+      written = key
+      writtenAtMs = Date.now()
+    }
+    await sleep(LOOK_INTERVAL_MS, signal)
+  }
+}
