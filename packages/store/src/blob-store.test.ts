@@ -142,4 +142,4 @@ test('a writer killed at any moment: every acknowledged blob is whole, nothing p
   for (const sha256 of acknowledged) expect(await store.verify(sha256)).toBe('ok')
   for await (const sha256 of store.list()) expect(await store.verify(sha256)).toBe('ok')
   expect(await readdir(join(root, 'tmp'))).toEqual([])
-})
+}, 90_000)

@@ -102,4 +102,4 @@ test('many processes may begin a new index in the same moment', async () => {
   const run = promisify(execFile)
   const starts = Array.from({ length: 4 }, () => run(process.execPath, ['--input-type=module', '-e', script, folder]))
   expect(await Promise.all(starts)).toHaveLength(4)
-})
+}, 90_000)
