@@ -150,6 +150,27 @@ describe('a node', () => {
     expect((await ada.ask({ path: `/api/nodes/${node.id}` })).text).toBe(NOT_FOUND_BODY)
   })
 
+  test('whose disk was copied is kept out, both of them, until its owner decides (THREATS 5)', async () => {
+    const { machine, node } = await joined(ada, 'pi5-cloned')
+    const copy = Object.assign(new Machine(cloud.url, 'pi5-cloned'), {
+      self: machine.self,
+      serverKey: machine.serverKey,
+      sequence: machine.sequence,
+    })
+    const held = await machine.hold()
+    expect((await machine.renew()).status).toBe(200)
+    const { value: caught, ms } = await timed(copy.renew())
+    expect([caught.status, caught.text]).toEqual([401, expect.stringContaining('NODE_LOCKED')])
+    expect(ms).toBeLessThan(1000)
+    expect((await held.answer).status).not.toBe(200)
+    expect((await machine.report()).text).toContain('NODE_LOCKED')
+    expect((await machine.renew()).text).toContain('NODE_LOCKED')
+    expect((await ada.ask({ path: `/api/nodes/${node.id}` })).json<NodeView>().locked).toBe(true)
+    expect(await db.auditEvent.count({ where: { action: 'node.clone-suspected', actor: 'node:pi5-cloned' } })).toBe(1)
+    expect((await ada.ask({ method: 'POST', path: `/api/nodes/${node.id}/unlock`, body: {} })).status).toBe(204)
+    expect((await machine.renew()).status).toBe(200)
+  })
+
   test('opens its own console by a hand-off that only it takes, for a minute', async () => {
     const { machine, node } = await joined(ada, 'pi5-console')
     const open = () => ada.ask({ method: 'POST', path: `/api/nodes/${node.id}/console`, body: {} })
