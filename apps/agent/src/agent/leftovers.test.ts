@@ -17,7 +17,9 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }))
 test.skipIf(process.platform !== 'linux')(
   'what a killed agent left is ended after its grace time; others with a recycled number are not',
   async () => {
-    const left = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' })
+    // Deaf to SIGTERM, as a process that hangs is.
+    const left = spawn('sh', ['-c', 'trap "" TERM; echo deaf; sleep 60'], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
+    await new Promise((resolve) => left.stdout.once('data', resolve))
     const other = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' })
     const gone = new Promise((resolve) => left.on('exit', (_code, signal) => resolve(signal)))
     const groups = new Groups(file)
@@ -28,7 +30,7 @@ test.skipIf(process.platform !== 'linux')(
     const parsed = JSON.parse(text) as { groups: { pid: number; startedAt: string }[] }
     parsed.groups = parsed.groups.map((group) => (group.pid === other.pid ? { ...group, startedAt: '1' } : group))
     writeFileSync(file, JSON.stringify(parsed))
-    expect(await endLeftovers(file, 200)).toBe(1)
+    expect(await endLeftovers(file, 600)).toBe(1)
     expect(await gone).toBe('SIGKILL')
     expect(isRunning(other.pid ?? 0)).toBe(true)
     other.kill('SIGKILL')

@@ -44,15 +44,20 @@ export class Groups {
   }
 }
 
-/** Children end themselves when their agent goes; what has not after 10 s is ended. Returns how many groups had to be. */
+/** Children end themselves when their agent goes; what has not after 3 s is asked to, and after 10 s made to. Returns how many had to be. */
 export async function endLeftovers(path: string, graceMs = GRACE_MS): Promise<number> {
   const file = await readJson(path, Leftovers).catch(() => null)
   if (!file || file.bootId === '' || file.bootId !== bootId()) return 0
   const signal = AbortSignal.timeout(graceMs)
   let left = file.groups.filter(ours)
+  const asksAtMs = Date.now() + graceMs / 3
+  let asked = false
   while (left.length > 0 && !signal.aborted) {
     await sleep(100, signal)
     left = left.filter(ours)
+    if (asked || Date.now() < asksAtMs) continue
+    asked = true
+    for (const group of left) signalGroup(group.pid, 'SIGTERM')
   }
   for (const group of left) signalGroup(group.pid, 'SIGKILL')
   return left.length

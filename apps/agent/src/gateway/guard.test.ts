@@ -69,6 +69,7 @@ const own = { host: 'localhost:8080' }
 test.each([
   ['a page of ours posts', 'POST', false, { ...own, origin: 'http://localhost:8080' }],
   ['a page of ours posts without Origin', 'POST', false, { ...own, 'sec-fetch-site': 'same-origin', cookie: 'a=b' }],
+  ['a form of ours posts', 'POST', false, { ...own, origin: 'null', 'sec-fetch-site': 'same-origin', cookie: 'a=b' }],
   ['a program without a cookie posts', 'POST', false, own],
   ['a page of ours opens a socket', 'GET', true, { ...own, origin: 'http://localhost:8080' }],
   [
@@ -85,6 +86,7 @@ test.each([
 test.each([
   ['another site posts', 'POST', false, { ...own, origin: 'https://evil.example' }],
   ['another port of this machine posts', 'POST', false, { ...own, origin: 'http://localhost:3000' }],
+  ['a sandboxed page posts, told by Sec-Fetch-Site', 'POST', false, { ...own, origin: 'null', 'sec-fetch-site': 'cross-site' }],
   ['a sandboxed page posts', 'POST', false, { ...own, origin: 'null' }],
   ['a cookie without Origin', 'DELETE', false, { ...own, cookie: 'thatdam-session=x' }],
   ['another site, told by Sec-Fetch-Site', 'POST', false, { ...own, 'sec-fetch-site': 'cross-site' }],

@@ -5,6 +5,7 @@ import type { Cloud } from '../cloud/cloud.ts'
 
 /** The cloud holds a poll up to 50 s; after this it is taken for lost. */
 const POLL_LIMIT_MS = 70_000
+const HELD_MS_MIN = 1_000
 
 export interface PollPorts {
   readonly cloud: Cloud
@@ -21,14 +22,20 @@ export async function pollLoop(ports: PollPorts, signal: AbortSignal): Promise<v
   const backoff = new Backoff()
   let cursor = 0
   while (!signal.aborted) {
+    const askedAtMs = Date.now()
     try {
       const answer = await ports.cloud.call({ method: 'GET', path: `/agent/v1/poll?cursor=${cursor}`, timeoutMs: POLL_LIMIT_MS, signal })
+      if (answer.status !== 200) {
+        // A server that holds nothing would be asked in a tight circle.
+        if (Date.now() - askedAtMs < HELD_MS_MIN) await sleep(backoff.nextMs(), signal)
+        else backoff.reset()
+        continue
+      }
       backoff.reset()
-      if (answer.status !== 200) continue
       const news = PollResponse.parse(answer.body)
       if (news.settings) await ports.onSettings(news.settings.revision, news.settings.value)
       for (const command of news.commands) ports.onCommand(command)
-      // A server that answers the same revision again would be asked in a tight circle.
+      // So would one that answers the same revision again.
       if (news.revision === cursor) await sleep(backoff.nextMs(), signal)
       cursor = news.revision
     } catch (error) {
