@@ -53,12 +53,15 @@ export async function startCloud(extra: Record<string, string> = {}): Promise<Cl
   const child = spawn(process.execPath, [path.join(app, 'src/server/main.ts')], {
     cwd: app,
     env: env as NodeJS.ProcessEnv,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // With a channel: a test runner that is killed leaves no server behind.
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   let log = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString()))
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (log += chunk.toString()))
   for (const deadline = Date.now() + 60_000; !existsSync(readyFile); await delay(20)) {
-    if (child.exitCode !== null || Date.now() > deadline) throw new Error(`the cloud did not start:\n${log}`)
+    if (child.exitCode === null && Date.now() <= deadline) continue
+    child.kill()
+    throw new Error(`the cloud did not start:\n${log}`)
   }
   const { url } = JSON.parse(readFileSync(readyFile, 'utf8')) as { url: string }
   return {
