@@ -43,6 +43,7 @@ export function initialMembership(
     nodeId,
     incarnation: Math.max(1, Math.floor(incarnation)),
     members: new Map(),
+    suspects: 0,
     rumours: new Map(),
     sequence: 0,
     probe: null,
@@ -117,7 +118,8 @@ function withRoster(state: MembershipState, ids: readonly NodeId[], random: numb
   const lostAwake = [...state.members].some(([nodeId, member]) => member.liveness !== 'away' && !members.has(nodeId))
   const rumours = new Map([...state.rumours].filter(([nodeId]) => nodeId === state.nodeId || members.has(nodeId)))
   const isFirst = state.members.size === 0
-  const next: MembershipState = { ...state, members, rumours, probe: members.has(state.probe?.target ?? '') ? state.probe : null }
+  const suspects = [...members.values()].filter((member) => member.liveness === 'suspect').length
+  const next: MembershipState = { ...state, members, suspects, rumours, probe: members.has(state.probe?.target ?? '') ? state.probe : null }
   const changed: MembershipStep = lostAwake ? done(next, { kind: 'changed' }) : done(next)
   return isFirst ? chain(changed, (ready) => greet(ready, random)) : changed
 }

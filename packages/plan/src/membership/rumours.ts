@@ -47,6 +47,7 @@ function replace(state: MembershipState, rumour: Rumour, known: Member, nowMs: n
   }
   const next: MembershipState = {
     ...state,
+    suspects: state.suspects + Number(isSuspect) - Number(known.liveness === 'suspect'),
     members: new Map(state.members).set(rumour.nodeId, member),
     rumours: new Map(state.rumours).set(rumour.nodeId, { rumour, sent: 0 }),
   }
@@ -78,6 +79,7 @@ export function suspicionMs(state: MembershipState, member: Member): number {
 
 /** Suspects whose time is over are away. */
 export function buryLateSuspects(state: MembershipState, nowMs: number): MembershipStep {
+  if (state.suspects === 0) return done(state)
   let step: MembershipStep = done(state)
   for (const [nodeId, member] of state.members) {
     if (member.liveness !== 'suspect' || nowMs < member.suspectedAtMs + suspicionMs(state, member)) continue

@@ -65,6 +65,8 @@ export interface MembershipState {
   readonly incarnation: number
   /** All of the roster but self. */
   readonly members: ReadonlyMap<NodeId, Member>
+  /** How many of them are suspect. */
+  readonly suspects: number
   /** Word to pass on, and how often it was. At most one for each member. */
   readonly rumours: ReadonlyMap<NodeId, { readonly rumour: Rumour; readonly sent: number }>
   readonly sequence: number
@@ -111,10 +113,7 @@ type Bare = MembershipMessage extends infer M ? (M extends MembershipMessage ? O
 export function send(state: MembershipState, to: NodeId, message: Bare): MembershipStep {
   const buddy = state.members.get(to)
   const told: Rumour[] = buddy !== undefined && buddy.liveness !== 'alive' ? [rumourOf(to, buddy)] : []
-  const picked = [...state.rumours.values()]
-    .filter(({ rumour }) => rumour.nodeId !== to)
-    .toSorted((a, b) => a.sent - b.sent)
-    .slice(0, RUMOURS_PER_MESSAGE - told.length)
+  const picked = leastSent(state, to, RUMOURS_PER_MESSAGE - told.length)
   const full = {
     ...message,
     incarnation: state.incarnation,
@@ -127,6 +126,20 @@ export function send(state: MembershipState, to: NodeId, message: Bare): Members
     else rumours.set(rumour.nodeId, { rumour, sent: sent + 1 })
   }
   return done({ ...state, rumours }, { kind: 'send', to, message: full })
+}
+
+/** The rumours that were passed on least, in one pass: in a storm of news there may be one of every member. */
+function leastSent(state: MembershipState, to: NodeId, count: number): { rumour: Rumour; sent: number }[] {
+  const picked: { rumour: Rumour; sent: number }[] = []
+  for (const entry of state.rumours.values()) {
+    if (entry.rumour.nodeId === to) continue
+    let place = picked.length
+    while (place > 0 && entry.sent < (picked[place - 1]?.sent ?? 0)) place--
+    if (place >= count) continue
+    picked.splice(place, 0, entry)
+    if (picked.length > count) picked.pop()
+  }
+  return picked
 }
 
 /** All that is known, in one message. */
