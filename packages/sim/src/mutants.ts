@@ -2,6 +2,7 @@ import type { Election } from '@thatdam/plan/election/contract'
 import { electionWith } from '@thatdam/plan/election/machine'
 import type { ElectionState } from '@thatdam/plan/election/state'
 import { compareTerms } from '@thatdam/plan/election/terms'
+import { stepPromises } from '@thatdam/plan/placement/promise'
 import { RULES, SIM_TIMING, type Rules } from './rules.ts'
 
 /** Faults planted on purpose: a run in which one of them goes unnoticed proves nothing. */
@@ -26,6 +27,18 @@ export const MUTANTS: Readonly<Record<string, Rules>> = {
   'lease shorter than the heartbeat': { ...RULES, election: electionWith({ ...SIM_TIMING, leaseMs: 400 }) },
   'suspicion ignored': { ...RULES, membership: { ...RULES.membership, suspicionMs: 0 } },
   'away members are never asked again': { ...RULES, membership: { ...RULES.membership, syncMs: Infinity } },
+  'who seeks to delete promises to keep all the same': {
+    ...RULES,
+    blobs: {
+      ...RULES.blobs,
+      step: (state, event, nowMs, random) => {
+        const isAsk = event.kind === 'message' && event.message.kind === 'ask'
+        const { state: next, actions } = stepPromises(isAsk ? { ...state, seeking: new Map() } : state, event, nowMs, random)
+        return { state: isAsk ? { ...next, seeking: state.seeking } : next, actions }
+      },
+    },
+  },
+  'a promise is given without a look at the copy': { ...RULES, blobs: { ...RULES.blobs, isVerified: false } },
   'the layout depends on who came first': {
     ...RULES,
     layout: (nodes) => RULES.layout(nodes.map((node, index) => ({ ...node, bootCounter: index }))),

@@ -4,6 +4,8 @@ import type { MembershipAction, MembershipEvent, MembershipMessage } from '@that
 import { initialMembership, stepMembership } from '@thatdam/plan/membership/machine'
 import { awake, type MembershipState } from '@thatdam/plan/membership/state'
 import type { Term } from '@thatdam/protocol/plan'
+import type { PromiseMessage } from '@thatdam/plan/placement/promise'
+import { SimStore } from './blobs.ts'
 import type { Chance } from './random.ts'
 import { CLUSTER_ID, type Rules } from './rules.ts'
 
@@ -11,6 +13,7 @@ export type Letter =
   | { readonly of: 'election'; readonly message: ElectionMessage }
   | { readonly of: 'membership'; readonly message: MembershipMessage }
   | { readonly of: 'order'; readonly term: Term }
+  | { readonly of: 'promise'; readonly message: PromiseMessage }
 
 /** What a node tells the world it did. */
 export interface Outside {
@@ -20,6 +23,7 @@ export interface Outside {
   changedView(node: SimNode): void
   /** Right after a standstill, before anything else runs. */
   woke(node: SimNode): void
+  deleted(node: SimNode, blob: string): void
 }
 
 interface Running {
@@ -50,6 +54,7 @@ export class SimNode {
   /** Actions until the power fails in the midst of a step; -1 never. */
   actionsUntilCrash = -1
 
+  readonly store: SimStore
   readonly nodeId: string
   private readonly members: readonly string[]
   private readonly ranking: readonly string[]
@@ -69,6 +74,12 @@ export class SimNode {
     this.rules = rules
     this.outside = outside
     this.chance = chance
+    this.store = new SimStore(
+      rules.blobs,
+      chance,
+      (to, message) => outside.send(this.nodeId, to, { of: 'promise', message }),
+      (blob) => outside.deleted(this, blob),
+    )
   }
 
   clocks(worldMs: number): Now {
@@ -89,6 +100,7 @@ export class SimNode {
       membership: initialMembership(this.nodeId, now.wallMs, now.monotonicMs, this.rules.membership),
       bootedAtMs: worldMs,
     }
+    this.store.boot(worldMs)
     this.member({ kind: 'roster', members: this.members }, worldMs)
     this.elect({ kind: 'roster', ranking: this.ranking, alive: new Set([this.nodeId]) }, worldMs)
   }
@@ -121,6 +133,7 @@ export class SimNode {
     if (this.running === null || this.isFrozen) return
     this.member({ kind: 'tick' }, worldMs)
     this.elect({ kind: 'tick' }, worldMs)
+    this.store.tick(worldMs)
   }
 
   receive(from: string, letter: Letter, worldMs: number): void {
@@ -131,6 +144,7 @@ export class SimNode {
     }
     if (letter.of === 'election') this.elect({ kind: 'message', from, message: letter.message }, worldMs)
     else if (letter.of === 'membership') this.member({ kind: 'message', from, message: letter.message }, worldMs)
+    else if (letter.of === 'promise') this.store.receive(from, letter.message, worldMs)
     else this.obey(letter.term, worldMs)
   }
 

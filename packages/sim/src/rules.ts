@@ -4,6 +4,7 @@ import { ELECTION_TIMING, type ElectionState } from '@thatdam/plan/election/stat
 import { MEMBERSHIP_TIMING, type MembershipTiming } from '@thatdam/plan/membership/state'
 import type { PlannedNode } from '@thatdam/plan/roster-view'
 import { synthesise, type Synthesis } from '@thatdam/plan/synthesis/synthesise'
+import { BLOB_RULES, type BlobRules } from './blobs.ts'
 import { DEFAULT_POLICY } from '@thatdam/protocol/settings'
 
 export const CLUSTER_ID = '51510000-0000-4000-8000-000000000001'
@@ -14,6 +15,7 @@ export interface Rules {
   readonly membership: MembershipTiming
   readonly layout: (nodes: readonly PlannedNode[]) => Synthesis
   readonly isTermDurable: boolean
+  readonly blobs: BlobRules
 }
 
 /** A third of the agent's hold-down, so that a run of 120 s sees several of them. All else is as agents have it. */
@@ -25,4 +27,5 @@ export const RULES: Rules = {
   membership: MEMBERSHIP_TIMING,
   layout: (nodes) => synthesise({ clusterId: CLUSTER_ID, nodes, policy: DEFAULT_POLICY }),
   isTermDurable: true,
+  blobs: BLOB_RULES,
 }

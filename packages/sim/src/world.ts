@@ -4,6 +4,7 @@ import { elect } from '@thatdam/plan/election/elect'
 import type { PlannedNode } from '@thatdam/plan/roster-view'
 import type { Term } from '@thatdam/protocol/plan'
 import { END_MS, type Fault, type Plot } from './faults.ts'
+import { blobName, drawCopies } from './blobs.ts'
 import { SimNode, type Letter, type Outside } from './node.ts'
 import type { Chance } from './random.ts'
 import { CLUSTER_ID, type Rules } from './rules.ts'
@@ -11,9 +12,12 @@ import { Schedule } from './schedule.ts'
 
 const TICK_MS = 100
 const ORDER_MS = 700
+/** Everybody tidies up at the same time, blob by blob. */
+const SEEK_MS = 5_000
+const SEEK_JITTER_MS = 200
 
 type Happening =
-  | { readonly kind: 'tick' | 'order'; readonly node: SimNode }
+  | { readonly kind: 'tick' | 'order' | 'seek'; readonly node: SimNode }
   | { readonly kind: 'letter'; readonly from: string; readonly to: string; readonly letter: Letter }
   | { readonly kind: 'fault'; readonly fault: Fault }
 
@@ -24,6 +28,7 @@ export interface Watcher {
   carriedOut(node: SimNode, term: Term, isAccepted: boolean): void
   changedView(node: SimNode): void
   happened(fault: Fault): void
+  deleted(node: SimNode, blob: string): void
 }
 
 /** Virtual time, a network with weather, and the machines. One run of a plot; nothing outside of it decides anything. */
@@ -35,6 +40,8 @@ export class World implements Outside {
   readonly plot: Plot
   readonly ranking: readonly string[]
   readonly rules: Rules
+  /** Who had a copy of which blob at the start: what all believe, however stale. */
+  readonly copies: ReadonlyMap<string, readonly string[]>
   private readonly schedule = new Schedule<Happening>()
   private readonly chance: Chance
   private readonly blocked = new Set<string>()
@@ -50,7 +57,10 @@ export class World implements Outside {
     this.ranking = elect({ clusterId: CLUSTER_ID, nodes: machines }).ranking
     const members = machines.map((machine) => machine.nodeId)
     this.nodes = new Map(members.map((nodeId) => [nodeId, new SimNode({ nodeId, members, ranking: this.ranking }, rules, this, chance)]))
+    this.copies = drawCopies(members, chance)
+    for (const [blob, holders] of this.copies) for (const nodeId of holders) this.nodes.get(nodeId)?.store.copies.add(blob)
     for (const node of this.nodes.values()) {
+      this.schedule.plan(SEEK_MS + chance.whole(0, SEEK_JITTER_MS), { kind: 'seek', node })
       node.wallOffsetMs = Math.round((chance.draw() * 2 - 1) * 5_000)
       this.schedule.plan(chance.whole(0, TICK_MS), { kind: 'tick', node })
       this.schedule.plan(chance.whole(0, ORDER_MS), { kind: 'order', node })
@@ -84,6 +94,10 @@ export class World implements Outside {
         this.order(item.node)
         this.schedule.plan(this.nowMs + ORDER_MS, item)
         return
+      case 'seek':
+        this.seek(item.node)
+        this.schedule.plan(this.nowMs + SEEK_MS, item)
+        return
       case 'letter':
         this.mix(this.nowMs, item.to.length)
         this.nodes.get(item.to)?.receive(item.from, item.letter, this.nowMs)
@@ -102,6 +116,13 @@ export class World implements Outside {
     const to = this.chance.pick(this.machines).nodeId
     if (to === node.nodeId) return
     this.send(node.nodeId, to, { of: 'order', term })
+  }
+
+  private seek(node: SimNode): void {
+    if (node.running === null || node.isFrozen) return
+    const blob = blobName(Math.floor(this.nowMs / SEEK_MS))
+    const others = (this.copies.get(blob) ?? []).filter((nodeId) => nodeId !== node.nodeId)
+    node.store.seek(blob, others, this.nowMs)
   }
 
   send(from: string, to: string, letter: Letter): void {
@@ -129,6 +150,11 @@ export class World implements Outside {
   changedView(node: SimNode): void {
     this.mix(node.awake().size, node.nodeId.length)
     this.watcher?.changedView(node)
+  }
+
+  deleted(node: SimNode, blob: string): void {
+    this.mix(node.nodeId.length, blob.length)
+    this.watcher?.deleted(node, blob)
   }
 
   /** An agent asks whether it may give an order before each order: also as the first thing it does after a standstill. */
