@@ -69,7 +69,7 @@ async function browserTests() {
   const reportFile = inRoot('test-results', 'e2e.json')
   fs.rmSync(reportFile, { force: true })
   const result = await run(node26, [inRoot('node_modules', '@playwright', 'test', 'cli.js'), 'test', '-c', 'e2e/playwright.config.ts'], {
-    env: { ...env, PLAYWRIGHT_JSON_OUTPUT_FILE: reportFile },
+    env,
   })
   const stats = readJson(reportFile)?.stats
   const failed = (stats?.unexpected ?? 0) + (stats?.flaky ?? 0)

@@ -11,8 +11,10 @@ export interface GeneratedMedia {
   /** Titles that must be seen, as the Explorer shows them. */
   readonly photos: readonly string[]
   readonly videos: readonly string[]
-  /** Files with a problem that the page must tell. */
-  readonly broken: readonly string[]
+  /** A picture that was cut off: listed, with the reason in its place. */
+  readonly broken: string
+  /** A file of 0 bytes: not listed, told among the problems. */
+  readonly empty: string
 }
 
 /** A person's folder: photos and films, odd names, and some files that are no good. Makes it in a few seconds. */
@@ -51,5 +53,5 @@ export async function generateMedia(directory: string): Promise<GeneratedMedia> 
   const whole = await readFile(path.join(directory, 'garden.jpg'))
   await writeFile(path.join(directory, 'broken.jpg'), whole.subarray(0, 700))
   await writeFile(path.join(directory, 'notes.txt'), 'not media\n')
-  return { directory, photos, videos, broken: ['empty.mp4', 'broken.jpg'] }
+  return { directory, photos, videos, broken: 'broken.jpg', empty: 'empty.mp4' }
 }
