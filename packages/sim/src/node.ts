@@ -170,6 +170,11 @@ export class SimNode {
     return this.running === null ? new Set() : awake(this.running.membership)
   }
 
+  /** How many members it knows of, itself among them, awake or not. */
+  known(): number {
+    return this.running === null ? 0 : this.running.membership.members.size + 1
+  }
+
   /** The term is noted, on disk, before the order is carried out. */
   private obey(term: Term, worldMs: number): void {
     const isAccepted = this.accepts(term)

@@ -141,6 +141,7 @@ export class Properties implements Watcher {
       if ((leader?.nodeId ?? null) !== best)
         this.violated(`${node.nodeId} follows ${leader?.nodeId ?? 'nobody'} at the end, not ${best ?? 'nobody'}`)
       if (leader !== null && !node.accepts(leader)) this.violated(`${node.nodeId} refuses the orders of its own leader`)
+      if (node.known() !== this.world.machines.length) this.violated(`${node.nodeId} has forgotten members: it knows ${node.known()}`)
       const awake = [...node.awake()].toSorted()
       if (awake.join() !== alive.join()) this.violated(`${node.nodeId} sees ${awake.join(' ')} at the end, not ${alive.join(' ')}`)
     }
