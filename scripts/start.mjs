@@ -151,6 +151,7 @@ async function startAgent(cloudUrl, ffmpegPath) {
   const agent = start('agent', [...flags, inRoot('apps', 'agent', 'dist', 'thatdam.cjs'), 'run'], dataDir, {
     STATE_DIR: stateDir,
     CLOUD_CONTROL_URL: cloudUrl,
+    DATABASE_URL: undefined, // the owner's server is for the cloud app; the console keeps its own
     RELEASES_DIR: inRoot('dist', 'release'),
     MALLOC_ARENA_MAX: '2',
     UV_THREADPOOL_SIZE: '2',

@@ -103,7 +103,11 @@ test('package.json declares exactly what is imported', () => {
     if (isTest ? !all.has(name) && !rootTools.has(name) : !(typeOnly ? all : dependencies).has(name))
       bad.push(`${file} imports ${name}, which ${workspace}/package.json does not declare`)
   }
-  // Styles, peers and tools that are named in CSS, configuration or by another library.
+  for (const file of globSync('{apps,packages}/*/src/**/*.css', { exclude: ['**/node_modules/**'] })) {
+    const workspace = file.split(path.sep).slice(0, 2).join('/')
+    for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(/@import\s+'(@[^/']+\/[^/']+)/g)) used.get(workspace)?.add(name)
+  }
+  // Peers and tools that are named in configuration or by another library.
   const unseen = new Set([
     'tailwindcss',
     '@tailwindcss/postcss',
