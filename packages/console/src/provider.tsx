@@ -13,7 +13,7 @@ export interface ConsoleProviderProps {
   apiUrl?: string
   links?: ConsoleLinks
   navigation: Navigation
-  /** The session ended: go where one signs in. */
+  /** An answer said that nobody is signed in; may be called several times. Make sure, then go where one signs in. */
   onSignedOut: () => void
   children: ReactNode
 }

@@ -34,12 +34,10 @@ export function StateProvider({ children, onSignedOut }: { children: ReactNode; 
           setLive({ state, connected: true })
         } catch (error) {
           if (gone.signal.aborted) return
-          if (isSignedOut(error)) {
-            onSignedOut()
-            return
-          }
           after = null
-          setLive((before) => ({ ...before, connected: false }))
+          // Goes on asking: while a password is being set there is a moment without a session.
+          if (isSignedOut(error)) onSignedOut()
+          else setLive((before) => ({ ...before, connected: false }))
           await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.75 + Math.random() / 2)))
           pauseMs = Math.min(RETRY_MS_MAX, pauseMs * 2)
         }

@@ -29,7 +29,7 @@ export interface ButtonProps extends ComponentProps<'button'> {
 
 export function Button({ variant = 'secondary', size = 'md', busy = false, asChild = false, className, children, ...rest }: ButtonProps) {
   const classes = cx(
-    'relative inline-flex shrink-0 items-center justify-center whitespace-nowrap rounded-md transition-colors duration-[120ms] select-none disabled:opacity-45 disabled:pointer-events-none',
+    'inline-flex shrink-0 items-center justify-center whitespace-nowrap rounded-md transition-colors duration-[120ms] select-none disabled:opacity-45 disabled:pointer-events-none',
     VARIANTS[variant],
     SIZES[size],
     className,
@@ -43,12 +43,11 @@ export function Button({ variant = 'secondary', size = 'md', busy = false, asChi
   }
   return (
     <button type="button" {...rest} className={classes} disabled={rest.disabled === true || busy} aria-busy={busy || undefined}>
-      {busy ? (
-        <span className="absolute inset-0 grid place-items-center">
-          <LoaderCircle className="size-4 animate-spin" aria-hidden />
-        </span>
-      ) : null}
-      <span className={cx('inline-flex items-center gap-[inherit]', busy && 'invisible')}>{children}</span>
+      {/* Positioned in here, so that a caller may place the button itself. */}
+      <span className="relative inline-flex items-center gap-[inherit]">
+        {busy ? <LoaderCircle className="absolute inset-0 m-auto size-4 animate-spin" aria-hidden /> : null}
+        <span className={cx('inline-flex items-center gap-[inherit]', busy && 'invisible')}>{children}</span>
+      </span>
     </button>
   )
 }

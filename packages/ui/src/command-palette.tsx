@@ -25,6 +25,17 @@ export interface CommandPaletteProps {
   placeholder: string
 }
 
+/** Every word that was typed is somewhere in the item: a guess at letters in between finds too much. */
+function matches(value: string, search: string): number {
+  const text = value.toLowerCase()
+  return search
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word))
+    ? 1
+    : 0
+}
+
 /** ⌘K. What is typed filters the labels; groups that were searched elsewhere pass `query` on and bring their hits. */
 export function CommandPalette({ open, onOpenChange, groups, query, onQueryChange, placeholder }: CommandPaletteProps) {
   return (
@@ -34,6 +45,7 @@ export function CommandPalette({ open, onOpenChange, groups, query, onQueryChang
       label="Find a page, file, camera, machine or action"
       overlayClassName="fixed inset-0 z-40 bg-scrim"
       contentClassName="fixed inset-x-3 top-[10dvh] z-50 mx-auto max-w-[600px] overflow-hidden rounded-lg border border-line-strong bg-surface shadow-float outline-none animate-appear"
+      filter={matches}
       loop
     >
       <div className="flex items-center gap-2 border-b border-line px-4">
@@ -59,6 +71,7 @@ export function CommandPalette({ open, onOpenChange, groups, query, onQueryChang
                 <Command.Item
                   key={item.id}
                   value={`${item.label} ${item.hint ?? ''} ${item.id}`}
+                  data-palette={item.id}
                   onSelect={() => {
                     onOpenChange(false)
                     item.onSelect()

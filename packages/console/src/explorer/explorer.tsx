@@ -137,7 +137,7 @@ function Library({ trashed }: { trashed: boolean }) {
 
 function TrashHead() {
   return (
-    <div className="flex items-baseline gap-3 px-3 pt-3 md:px-4">
+    <div className="flex flex-wrap items-baseline gap-x-3 px-3 pt-3 md:px-4">
       <h1 className="text-xl font-semibold">Trash</h1>
       <p className="text-base text-ink-soft">Kept until you take it back. Nothing on disk was deleted.</p>
     </div>
@@ -155,7 +155,7 @@ function Nothing({ trashed, filtered, onClear }: { trashed: boolean; filtered: b
   if (trashed) {
     return (
       <EmptyState icon={<Trash2 />} title="The trash is empty">
-        Press X on a file in Explorer to move it here.
+        Open a file and press X, or the bin above it, to move it here.
       </EmptyState>
     )
   }

@@ -23,7 +23,7 @@ export function IndexBar({ agent }: { agent: AgentState }) {
   return (
     <div className="border-b border-line bg-surface px-3 py-2 md:px-4" data-testid="index-bar">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1.5">
-        <p className="min-w-0 flex-1 text-base text-ink" aria-live="polite">
+        <p className="w-full min-w-0 text-base text-ink md:w-auto md:flex-1" aria-live="polite">
           {sentence(index, deriving ? derive.waiting : 0)}
         </p>
         {problems.length + index.errorCount > 0 ? (

@@ -3,7 +3,7 @@ import { Button, IconButton } from '@thatdam/ui/button'
 import { cx } from '@thatdam/ui/cx'
 import { ArrowLeft, ArrowRight, Download, Info, Pencil, Star, Trash2, Undo2, X } from 'lucide-react'
 import { Dialog as Radix } from 'radix-ui'
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import type { Asset } from '../client.tsx'
 import { useKeys } from '../keys.tsx'
 import { useLinks } from '../links.tsx'
@@ -26,6 +26,7 @@ export interface PreviewProps {
 export function Preview({ asset, place, onMove, onClose, actions }: PreviewProps) {
   const [showsDetails, setShowsDetails] = useState(false)
   const [renames, setRenames] = useState(false)
+  const swipe = useSwipe(onMove)
   const plays = asset.kind === 'video' || asset.kind === 'audio'
   const leave = (): void => {
     if (asset.trashed) actions.restore(asset)
@@ -76,7 +77,7 @@ export function Preview({ asset, place, onMove, onClose, actions }: PreviewProps
             onClose={onClose}
           />
           <div className="flex min-h-0 flex-1">
-            <div className="relative flex min-w-0 flex-1 items-center justify-center">
+            <div className="relative flex min-w-0 flex-1 items-center justify-center" {...swipe}>
               {plays ? <Player key={asset.id} asset={asset} active={!renames} /> : <Still asset={asset} />}
               <Arrow side="left" onClick={() => onMove(-1)} />
               <Arrow side="right" onClick={() => onMove(1)} />
@@ -93,6 +94,27 @@ export function Preview({ asset, place, onMove, onClose, actions }: PreviewProps
       </Radix.Portal>
     </Radix.Root>
   )
+}
+
+const SWIPE_PIXELS = 56
+
+/** A finger's way to the next file; mostly up or down is no swipe. */
+function useSwipe(onMove: (by: 1 | -1) => void) {
+  const from = useRef<{ x: number; y: number } | null>(null)
+  return {
+    onTouchStart: (event: React.TouchEvent) => {
+      const touch = event.touches[0]
+      from.current = touch === undefined || event.touches.length > 1 ? null : { x: touch.clientX, y: touch.clientY }
+    },
+    onTouchEnd: (event: React.TouchEvent) => {
+      const touch = event.changedTouches[0]
+      if (from.current === null || touch === undefined) return
+      const x = touch.clientX - from.current.x
+      const y = touch.clientY - from.current.y
+      from.current = null
+      if (Math.abs(x) > SWIPE_PIXELS && Math.abs(x) > 2 * Math.abs(y)) onMove(x < 0 ? 1 : -1)
+    },
+  }
 }
 
 const ON_BLACK = 'text-[oklch(0.82_0_0)]! hover:bg-[oklch(0.25_0_0)]! hover:text-[oklch(0.98_0_0)]!'

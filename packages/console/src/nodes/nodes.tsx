@@ -157,7 +157,7 @@ const STATE_WORDS: Record<Service['state'], { word: string; tone: Tone }> = {
 
 /** A line each on a wide screen; on a phone the reason goes below, so that nothing is cut off. */
 const SERVICE_ROW =
-  'grid grid-cols-[minmax(0,1fr)_auto] items-start gap-x-4 gap-y-0.5 border-b border-line py-2.5 text-base last:border-0 md:grid-cols-[160px_minmax(0,1fr)_auto]'
+  'grid grid-cols-[minmax(0,1fr)_auto] items-start gap-x-4 gap-y-0.5 border-b border-line py-2.5 text-base last:border-0 md:grid-cols-[184px_minmax(0,1fr)_auto]'
 
 function OwnServices({ agent }: { agent: AgentState }) {
   return (
