@@ -5,6 +5,8 @@ import { ERRORS } from '@thatdam/protocol/errors'
 
 const documents = globSync(['*.md', 'docs/**/*.md', 'bench/**/*.md', 'infra/**/*.md'])
 
+const read = (files: readonly string[]): string => files.map((file) => readFileSync(file, 'utf8')).join('\n')
+
 test('links of the documentation resolve', () => {
   const bad: string[] = []
   for (const file of documents)
@@ -25,7 +27,6 @@ test('files that the documentation names in backticks exist', () => {
 test('every variable that is read is documented, and the other way round', () => {
   const page = readFileSync('docs/environment.md', 'utf8')
   const documented = new Set([...page.matchAll(/^\| `([A-Z][A-Z0-9_]+)`\s+\|/gm)].map(([, name]) => name ?? ''))
-  const read = (files: string[]): string => files.map((file) => readFileSync(file, 'utf8')).join('\n')
   const known = new Set([...read(globSync('apps/*/src/env.ts')).matchAll(/^\s{2}([A-Z][A-Z0-9_]{3,}):/gm)].map(([, name]) => name ?? ''))
   const scripts = read(globSync('scripts/**/*.mjs'))
   const unread = [...documented].filter((name) => !known.has(name) && !scripts.includes(name))
