@@ -11,3 +11,6 @@ const Env = z.object({
 
 /** Read once at the start. The rest of the configuration comes from the agent over the IPC channel. */
 export const env = Env.parse(process.env)
+
+// Next reads it when it starts; a person's machine reports to nobody.
+process.env['NEXT_TELEMETRY_DISABLED'] = '1'

@@ -136,6 +136,15 @@ test('the catalog is the same whatever order the ops arrive in', async () => {
   expect(await shows()).toMatchObject({ title: 'from-pi.jpg' })
 })
 
+test('an edit whose author issued it again with an earlier stamp no longer wins', async () => {
+  const future = entry(2, set(1, 'title', 'from the future'), hlc(9_000_000))
+  await ingest(pool, feed([entry(1, ingested(1, 'a.jpg')), future, entry(3, set(1, 'title', 'later'), hlc(5_000))]))
+  expect((await getAsset(pool, hex(1)))?.title).toBe('from the future')
+  await ingest(pool, feed([{ ...future, position: 4, op: { ...future.op, hlc: hlc(4_000) } }]))
+  expect((await getAsset(pool, hex(1)))?.title).toBe('later')
+  expect(await fieldOp(pool, 'asset', hex(1), 'title')).not.toBe(future.op.id)
+})
+
 test('an edit that arrives before its asset is not lost', async () => {
   await ingest(pool, feed([entry(1, set(7, 'trashed', true)), entry(2, set(7, 'note', 'drone'))]))
   await ingest(pool, feed([entry(3, ingested(7, 'late.mov', { durationMs: 4000 }))]))

@@ -147,8 +147,8 @@ INSERT INTO catalog_fields AS f (noun, subject, field, value, hlc, "opId", repla
 SELECT noun, subject, field, coalesce(value, 'null'), hlc, "opId", replaces
 FROM jsonb_to_recordset($1::jsonb) AS r(noun text, subject text, field text, value jsonb, hlc text, "opId" text, replaces text)
 WHERE true
-ON CONFLICT (noun, subject, field) DO UPDATE SET value = excluded.value, hlc = excluded.hlc, "opId" = excluded."opId", replaces = excluded.replaces
-WHERE ${NEWER('f')}`
+ON CONFLICT ("opId") DO UPDATE SET value = excluded.value, hlc = excluded.hlc, replaces = excluded.replaces
+WHERE excluded.hlc COLLATE "C" < f.hlc COLLATE "C"`
 
 const CAMERAS = `
 INSERT INTO catalog_cameras AS c (id, "nodeId", "seenName", kind, hlc)

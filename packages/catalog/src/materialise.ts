@@ -1,4 +1,4 @@
-import type { Json } from '@thatdam/protocol/canonical'
+import { addEdits, EMPTY_REGISTER, readRegister, type FieldEdit } from '@thatdam/oplog/fields'
 import type { MediaInfo } from '@thatdam/protocol/ops'
 import type { PoolClient } from 'pg'
 import { searchWords } from './words.ts'
@@ -14,7 +14,8 @@ interface Source {
   cameraModel: string | null
   captureStartedMs: string | null
   cameraName: string | null
-  fields: Record<string, { value: Json; hlc: string }> | null
+  /** Every edit of every field. */
+  edits: (FieldEdit & { field: string })[] | null
   paths: string[] | null
   oldestMs: number | null
 }
@@ -41,8 +42,15 @@ export async function materialise(db: PoolClient, ids: readonly string[]): Promi
 /** Milliseconds of a hybrid logical clock stamp. */
 export const hlcMs = (hlc: string): number => Number(hlc.slice(0, 13))
 
+/** Of each field the edit that counts. */
+function winners(edits: readonly (FieldEdit & { field: string })[]): Partial<Record<string, FieldEdit>> {
+  const fields = Map.groupBy(edits, (edit) => edit.field)
+  const entries = [...fields].map(([field, own]) => [field, readRegister(addEdits(EMPTY_REGISTER, own)).winner ?? undefined] as const)
+  return Object.fromEntries(entries)
+}
+
 function shown(source: Source): Shown {
-  const { title, note, rating, trashed } = source.fields ?? {}
+  const { title, note, rating, trashed } = winners(source.edits ?? [])
   const media = source.media
   const isTrashed = trashed?.value === true
   const shownTitle = typeof title?.value === 'string' && title.value.trim() !== '' ? title.value.slice(0, 1024) : source.ingestedTitle
@@ -73,11 +81,11 @@ function shown(source: Source): Shown {
 }
 
 const SOURCES = `
-SELECT a.id, a."ingestedTitle", a."ingestedHlc", a.media, a."cameraModel", a."captureStartedMs", c."seenName" AS "cameraName", f.fields, l.paths, l."oldestMs"
+SELECT a.id, a."ingestedTitle", a."ingestedHlc", a.media, a."cameraModel", a."captureStartedMs", c."seenName" AS "cameraName", f.edits, l.paths, l."oldestMs"
 FROM catalog_assets a
 LEFT JOIN catalog_cameras c ON c.id = a."captureCameraId"
 LEFT JOIN LATERAL (
-  SELECT jsonb_object_agg(field, jsonb_build_object('value', value, 'hlc', hlc)) AS fields
+  SELECT jsonb_agg(jsonb_build_object('field', field, 'id', "opId", 'value', value, 'hlc', hlc, 'replaces', replaces)) AS edits
   FROM catalog_fields WHERE noun = 'asset' AND subject = a.id
 ) f ON true
 LEFT JOIN LATERAL (

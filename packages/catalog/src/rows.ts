@@ -176,7 +176,9 @@ function putCapture(rows: Rows, row: CaptureRow): void {
 function putField(rows: Rows, op: Op, body: OpOf<'asset.set'> | OpOf<'node.set'> | OpOf<'camera.set'>): void {
   const noun = body.kind === 'asset.set' ? 'asset' : body.kind === 'node.set' ? 'node' : 'camera'
   const { subject, field, value, replaces } = body
-  keep(rows.fields, `${noun} ${subject} ${field}`, { noun, subject, field, value, hlc: op.hlc, opId: op.id, replaces }, later)
+  const row = { noun, subject, field, value, hlc: op.hlc, opId: op.id, replaces } as const
+  // An op that its author issued again under the same id counts with the earlier stamp.
+  keep(rows.fields, op.id, row, (again, before) => again.hlc < before.hlc)
 }
 
 function put(rows: Rows, op: Op, body: OpBody): void {

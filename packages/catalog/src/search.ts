@@ -191,6 +191,9 @@ export async function listCameraModels(pool: Pool): Promise<{ cameraModel: strin
   return rows
 }
 
+/** As readRegister of packages/oplog chooses. */
+const WINNER = `ORDER BY hlc COLLATE "C" DESC, "opId" COLLATE "C" DESC LIMIT 1`
+
 export interface KnownCamera {
   id: string
   nodeId: string
@@ -201,17 +204,18 @@ export interface KnownCamera {
 export async function listKnownCameras(pool: Pool): Promise<KnownCamera[]> {
   const { rows } = await pool.query<KnownCamera>(
     `SELECT c.id, c."nodeId", c.kind, coalesce(nullif(f.value #>> '{}', ''), c."seenName") AS name FROM catalog_cameras c
-     LEFT JOIN catalog_fields f ON f.noun = 'camera' AND f.subject = c.id AND f.field = 'name' ORDER BY name, c.id LIMIT 256`,
+     LEFT JOIN LATERAL (
+       SELECT value FROM catalog_fields f WHERE f.noun = 'camera' AND f.subject = c.id AND f.field = 'name' ${WINNER}
+     ) f ON true ORDER BY name, c.id LIMIT 256`,
   )
   return rows
 }
 
 /** The op whose value a field has now: an edit names it as the one it replaces. */
 export async function fieldOp(pool: Pool, noun: 'asset' | 'node' | 'camera', subject: string, field: string): Promise<string | null> {
-  const { rows } = await pool.query<{ opId: string }>('SELECT "opId" FROM catalog_fields WHERE noun = $1 AND subject = $2 AND field = $3', [
-    noun,
-    subject,
-    field,
-  ])
+  const { rows } = await pool.query<{ opId: string }>(
+    `SELECT "opId" FROM catalog_fields WHERE noun = $1 AND subject = $2 AND field = $3 ${WINNER}`,
+    [noun, subject, field],
+  )
   return rows[0]?.opId ?? null
 }
