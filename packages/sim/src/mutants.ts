@@ -39,6 +39,8 @@ export const MUTANTS: Readonly<Record<string, Rules>> = {
     },
   },
   'a promise is given without a look at the copy': { ...RULES, blobs: { ...RULES.blobs, isVerified: false } },
+  'an op counts whoever signed it': { ...RULES, logs: { ...RULES.logs, maySign: () => ({ ok: true }) } },
+  'ring time replaced by local time': { ...RULES, logs: { ...RULES.logs, isRingTime: false } },
   'the layout depends on who came first': {
     ...RULES,
     layout: (nodes) => RULES.layout(nodes.map((node, index) => ({ ...node, bootCounter: index }))),

@@ -6,6 +6,7 @@ import { awake, type MembershipState } from '@thatdam/plan/membership/state'
 import type { Term } from '@thatdam/protocol/plan'
 import type { PromiseMessage } from '@thatdam/plan/placement/promise'
 import { SimStore } from './blobs.ts'
+import { SimLogs, type LogMessage, type Times } from './logs.ts'
 import type { Chance } from './random.ts'
 import { CLUSTER_ID, type Rules } from './rules.ts'
 
@@ -14,6 +15,7 @@ export type Letter =
   | { readonly of: 'membership'; readonly message: MembershipMessage }
   | { readonly of: 'order'; readonly term: Term }
   | { readonly of: 'promise'; readonly message: PromiseMessage }
+  | { readonly of: 'log'; readonly message: LogMessage }
 
 /** What a node tells the world it did. */
 export interface Outside {
@@ -37,6 +39,13 @@ const INBOX_MAX = 64
 /** A leader that stood still for longer, with room for one tick, must not act on what it believed. */
 const STANDSTILL_MS = 1_400
 
+export interface Self {
+  readonly nodeId: string
+  readonly members: readonly string[]
+  readonly ranking: readonly string[]
+  readonly admitters: ReadonlySet<string>
+}
+
 /** One machine: the agent's state machines with a disk, two clocks, and a process that can be killed or stopped. */
 export class SimNode {
   running: Running | null = null
@@ -55,6 +64,9 @@ export class SimNode {
   actionsUntilCrash = -1
 
   readonly store: SimStore
+  readonly logs: SimLogs
+  /** How far off its notion of ring time is. */
+  ringOffsetMs = 0
   readonly nodeId: string
   private readonly members: readonly string[]
   private readonly ranking: readonly string[]
@@ -62,12 +74,7 @@ export class SimNode {
   private readonly outside: Outside
   private readonly chance: Chance
 
-  constructor(
-    self: { nodeId: string; members: readonly string[]; ranking: readonly string[] },
-    rules: Rules,
-    outside: Outside,
-    chance: Chance,
-  ) {
+  constructor(self: Self, rules: Rules, outside: Outside, chance: Chance) {
     this.nodeId = self.nodeId
     this.members = self.members
     this.ranking = self.ranking
@@ -80,10 +87,15 @@ export class SimNode {
       (to, message) => outside.send(this.nodeId, to, { of: 'promise', message }),
       (blob) => outside.deleted(this, blob),
     )
+    this.logs = new SimLogs(self, rules.logs, chance, (to, message) => outside.send(this.nodeId, to, { of: 'log', message }))
   }
 
   clocks(worldMs: number): Now {
     return { monotonicMs: worldMs + this.monotonicOffsetMs, wallMs: 1_800_000_000_000 + worldMs + this.wallOffsetMs }
+  }
+
+  times(worldMs: number): Times {
+    return { worldMs, ringMs: worldMs + this.ringOffsetMs, wallMs: worldMs + this.wallOffsetMs }
   }
 
   /** A monotonic clock counts from the start of the machine. */
@@ -101,6 +113,7 @@ export class SimNode {
       bootedAtMs: worldMs,
     }
     this.store.boot(worldMs)
+    this.logs.boot(this.times(worldMs))
     this.member({ kind: 'roster', members: this.members }, worldMs)
     this.elect({ kind: 'roster', ranking: this.ranking, alive: new Set([this.nodeId]) }, worldMs)
   }
@@ -134,6 +147,7 @@ export class SimNode {
     this.member({ kind: 'tick' }, worldMs)
     this.elect({ kind: 'tick' }, worldMs)
     this.store.tick(worldMs)
+    this.logs.tick(this.awake(), this.times(worldMs))
   }
 
   receive(from: string, letter: Letter, worldMs: number): void {
@@ -145,6 +159,7 @@ export class SimNode {
     if (letter.of === 'election') this.elect({ kind: 'message', from, message: letter.message }, worldMs)
     else if (letter.of === 'membership') this.member({ kind: 'message', from, message: letter.message }, worldMs)
     else if (letter.of === 'promise') this.store.receive(from, letter.message, worldMs)
+    else if (letter.of === 'log') this.logs.receive(from, letter.message, this.times(worldMs))
     else this.obey(letter.term, worldMs)
   }
 

@@ -27,6 +27,7 @@ export class Properties implements Watcher {
   private readonly fences = new Map<string, Term>()
   private leadsAfterSettled = 0
   private wasWrong = false
+  private readonly opsAtPeace = new Set<string>()
   private readonly trace: ((line: string) => void) | null
 
   constructor(world: World, trace: ((line: string) => void) | null) {
@@ -36,6 +37,7 @@ export class Properties implements Watcher {
 
   checkpoints(): ReadonlyMap<number, () => void> {
     return new Map([
+      [HEAL_MS + 1, () => this.countOps()],
       [SETTLED_MS, () => this.lookForOneLeader()],
       [SETTLED_MS + HANDOVER_MS_MAX, () => this.checkOneLeader()],
       [END_MS - HANDOVER_MS_MAX, () => this.lookForOneLeader()],
@@ -119,6 +121,10 @@ export class Properties implements Watcher {
     return leaders.length === 0 ? 'nobody acts' : `${leaders.map((node) => node.nodeId).join(', ')} act`
   }
 
+  private countOps(): void {
+    for (const node of this.live()) for (const opId of node.logs.opIds()) this.opsAtPeace.add(opId)
+  }
+
   private lookForOneLeader(): void {
     this.wasWrong = this.wrongLeaders() !== null
   }
@@ -146,6 +152,21 @@ export class Properties implements Watcher {
       if (awake.join() !== alive.join()) this.violated(`${node.nodeId} sees ${awake.join(' ')} at the end, not ${alive.join(' ')}`)
     }
     this.checkLayouts(live)
+    this.checkLogs(live)
+  }
+
+  /** All that any living machine had when peace came is everywhere, adds up to the same, and the last edit counts. */
+  private checkLogs(live: readonly SimNode[]): void {
+    const { lastEdit } = this.world
+    for (const node of live) {
+      const ids = node.logs.opIds()
+      const lost = [...this.opsAtPeace].filter((opId) => !ids.has(opId))
+      if (lost.length > 0) this.violated(`${node.nodeId} lacks ${lost.length} ops that others had a minute ago`)
+      if (node.logs.wronglyApplied > 0) this.violated(`${node.nodeId} applied an op that its author had no right to sign`)
+      const winner = lastEdit === null ? null : node.logs.winner(lastEdit.subject)
+      if (lastEdit !== null && winner?.id !== lastEdit.opId) this.violated(`${node.nodeId} shows an older edit instead of the last one`)
+    }
+    if (new Set(live.map((node) => node.logs.text())).size > 1) this.violated('two nodes that hold the same ops show different titles')
   }
 
   /** Each node plans for itself, with its own view, and with members in the order in which it came to know them. */

@@ -5,6 +5,7 @@ import { MEMBERSHIP_TIMING, type MembershipTiming } from '@thatdam/plan/membersh
 import type { PlannedNode } from '@thatdam/plan/roster-view'
 import { synthesise, type Synthesis } from '@thatdam/plan/synthesis/synthesise'
 import { BLOB_RULES, type BlobRules } from './blobs.ts'
+import { LOG_RULES, type LogRules } from './logs.ts'
 import { DEFAULT_POLICY } from '@thatdam/protocol/settings'
 
 export const CLUSTER_ID = '51510000-0000-4000-8000-000000000001'
@@ -16,6 +17,7 @@ export interface Rules {
   readonly layout: (nodes: readonly PlannedNode[]) => Synthesis
   readonly isTermDurable: boolean
   readonly blobs: BlobRules
+  readonly logs: LogRules
 }
 
 /** A third of the agent's hold-down, so that a run of 120 s sees several of them. All else is as agents have it. */
@@ -28,4 +30,5 @@ export const RULES: Rules = {
   layout: (nodes) => synthesise({ clusterId: CLUSTER_ID, nodes, policy: DEFAULT_POLICY }),
   isTermDurable: true,
   blobs: BLOB_RULES,
+  logs: LOG_RULES,
 }

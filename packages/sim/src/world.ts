@@ -3,14 +3,18 @@ import type { ElectionState } from '@thatdam/plan/election/state'
 import { elect } from '@thatdam/plan/election/elect'
 import type { PlannedNode } from '@thatdam/plan/roster-view'
 import type { Term } from '@thatdam/protocol/plan'
-import { END_MS, type Fault, type Plot } from './faults.ts'
+import { END_MS, HEAL_MS, type Fault, type Plot } from './faults.ts'
 import { blobName, drawCopies } from './blobs.ts'
+import { SUBJECTS } from './logs.ts'
 import { SimNode, type Letter, type Outside } from './node.ts'
 import type { Chance } from './random.ts'
 import { CLUSTER_ID, type Rules } from './rules.ts'
 import { Schedule } from './schedule.ts'
 
 const TICK_MS = 100
+const ADMITTERS = 3
+const EDITS_MAX = 30
+const LAST_EDIT_MS = HEAL_MS + 22_000
 const ORDER_MS = 700
 /** Everybody tidies up at the same time, blob by blob. */
 const SEEK_MS = 5_000
@@ -20,6 +24,7 @@ type Happening =
   | { readonly kind: 'tick' | 'order' | 'seek'; readonly node: SimNode }
   | { readonly kind: 'letter'; readonly from: string; readonly to: string; readonly letter: Letter }
   | { readonly kind: 'fault'; readonly fault: Fault }
+  | { readonly kind: 'edit'; readonly nodeId: string; readonly subject: string }
 
 /** Watches a run. Every method is called in the order of virtual time. */
 export interface Watcher {
@@ -39,6 +44,10 @@ export class World implements Outside {
   readonly machines: readonly PlannedNode[]
   readonly plot: Plot
   readonly ranking: readonly string[]
+  /** Who may sign what a person decides. The first machine is never gone for good, so there is always one. */
+  readonly admitters: ReadonlySet<string>
+  /** Id of the one edit that is made in peace, last of all, and its subject. */
+  lastEdit: { readonly subject: string; readonly opId: string } | null = null
   readonly rules: Rules
   /** Who had a copy of which blob at the start: what all believe, however stale. */
   readonly copies: ReadonlyMap<string, readonly string[]>
@@ -56,15 +65,27 @@ export class World implements Outside {
     this.chance = chance
     this.ranking = elect({ clusterId: CLUSTER_ID, nodes: machines }).ranking
     const members = machines.map((machine) => machine.nodeId)
-    this.nodes = new Map(members.map((nodeId) => [nodeId, new SimNode({ nodeId, members, ranking: this.ranking }, rules, this, chance)]))
+    this.admitters = new Set(members.slice(0, ADMITTERS))
+    this.nodes = new Map(
+      members.map((nodeId) => [
+        nodeId,
+        new SimNode({ nodeId, members, ranking: this.ranking, admitters: this.admitters }, rules, this, chance),
+      ]),
+    )
     this.copies = drawCopies(members, chance)
     for (const [blob, holders] of this.copies) for (const nodeId of holders) this.nodes.get(nodeId)?.store.copies.add(blob)
     for (const node of this.nodes.values()) {
       this.schedule.plan(SEEK_MS + chance.whole(0, SEEK_JITTER_MS), { kind: 'seek', node })
+      node.ringOffsetMs = chance.whole(-2_000, 2_000)
       node.wallOffsetMs = Math.round((chance.draw() * 2 - 1) * 5_000)
       this.schedule.plan(chance.whole(0, TICK_MS), { kind: 'tick', node })
       this.schedule.plan(chance.whole(0, ORDER_MS), { kind: 'order', node })
     }
+    for (let edits = chance.whole(0, EDITS_MAX); edits > 0; edits--) {
+      const nodeId = chance.isHit(0.8) ? chance.pick([...this.admitters]) : chance.pick(members)
+      this.schedule.plan(chance.whole(3_000, HEAL_MS), { kind: 'edit', nodeId, subject: chance.pick(SUBJECTS) })
+    }
+    this.schedule.plan(LAST_EDIT_MS, { kind: 'edit', nodeId: members[0] ?? '', subject: SUBJECTS[0] })
     for (const { atMs, fault } of plot.faults) this.schedule.plan(atMs, { kind: 'fault', fault })
   }
 
@@ -98,6 +119,9 @@ export class World implements Outside {
         this.seek(item.node)
         this.schedule.plan(this.nowMs + SEEK_MS, item)
         return
+      case 'edit':
+        this.edit(item.nodeId, item.subject)
+        return
       case 'letter':
         this.mix(this.nowMs, item.to.length)
         this.nodes.get(item.to)?.receive(item.from, item.letter, this.nowMs)
@@ -116,6 +140,13 @@ export class World implements Outside {
     const to = this.chance.pick(this.machines).nodeId
     if (to === node.nodeId) return
     this.send(node.nodeId, to, { of: 'order', term })
+  }
+
+  private edit(nodeId: string, subject: string): void {
+    const node = this.nodes.get(nodeId)
+    if (node === undefined || node.running === null || node.isFrozen) return
+    const opId = node.logs.edit(subject, node.times(this.nowMs))
+    if (this.nowMs === LAST_EDIT_MS) this.lastEdit = { subject, opId }
   }
 
   private seek(node: SimNode): void {
