@@ -27,7 +27,7 @@ beforeEach(async () => {
   const url = await ensureDatabase(postgres, `c${randomUUID().replaceAll('-', '')}`)
   await migrate(url)
   pool = new pg.Pool({ connectionString: url, max: 4 })
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  pool.on('error', () => undefined)
 })
 afterEach(() => pool.end())
 

@@ -37,7 +37,7 @@ beforeAll(async () => {
   await migrate(url)
   pool = new pg.Pool({ connectionString: url, max: 4 })
   // pool.end() resolves before its sockets are closed; the server's farewell may still come.
-  pool.on('connect', (client) => client.on('error', ignore))
+  pool.on('error', ignore)
   agent = await startFakeAgent(fakeState())
   agent.append(libraryOps(12))
   const port = httpAgent(agent.url, agent.token)
