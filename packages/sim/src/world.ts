@@ -161,9 +161,11 @@ export class World implements Outside {
     if (this.blocked.has(`${from}>${to}`)) return
     const copies = this.chance.isHit(duplicateProbability) ? 2 : 1
     for (let copy = 0; copy < copies; copy++) {
-      if (this.chance.isHit(lossProbability)) continue
-      // One in a hundred is very late, out of order.
-      const delayMs = this.chance.isHit(0.01) ? this.chance.whole(delayMsMax, 3_000) : this.chance.whole(1, delayMsMax)
+      const isLost = this.chance.isHit(lossProbability)
+      if (isLost && letter.of !== 'log') continue
+      // Logs go by stream: what is lost is sent again, and late. Of datagrams one in a hundred is very late, out of order.
+      const isLate = isLost || this.chance.isHit(0.01)
+      const delayMs = isLate ? this.chance.whole(delayMsMax, 3_000) : this.chance.whole(1, delayMsMax)
       this.schedule.plan(this.nowMs + delayMs, { kind: 'letter', from, to, letter })
     }
   }
