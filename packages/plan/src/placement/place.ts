@@ -1,31 +1,5 @@
-import { sha256 } from '@noble/hashes/sha2.js'
-import { utf8ToBytes } from '@noble/hashes/utils.js'
 import type { NodeId, Sha256Hex } from '@thatdam/protocol/ids'
-import { byText } from '../roster-view.ts'
-
-/** A member of the roster that keeps copies. Away ones stay in: a sleeping machine moves nothing. */
-export interface StoreNode {
-  readonly nodeId: NodeId
-  /** Share of the ring's bytes, from its plan. 0 keeps nothing. */
-  readonly weight: number
-  /** Where it stands; null when the owner named no sites. Copies go to different sites where there are several. */
-  readonly site: string | null
-  /** `long-away`: past the grace time, others keep copies for it until it is back. `draining`: gets nothing new, is read until it is empty. */
-  readonly state: 'here' | 'long-away' | 'draining'
-  /** Takes no further blob; what it has stays. */
-  readonly isFull: boolean
-}
-
-export interface Layout {
-  readonly replicas: number
-  /** Nodes that would hold more than one copy of everything if weight alone decided; they hold one of each, and no more. */
-  readonly capped: readonly NodeId[]
-  readonly nodes: readonly StoreNode[]
-  /** Per node, in the order of `nodes`: two words of its id's hash, and the odds against it. */
-  readonly seeds: Uint32Array
-  readonly odds: Float64Array
-  readonly hasSites: boolean
-}
+import type { Layout } from './layout.ts'
 
 export interface Place {
   /** Who should hold the blob, best first, whether awake or not. */
@@ -34,115 +8,126 @@ export interface Place {
   readonly standIns: readonly NodeId[]
 }
 
-/**
- * Prepares the placing of blobs on these nodes. With R copies a node of weight w in a ring of weight W shall hold the share π = R·w/W of all
- * blobs, at most all. Blobs are drawn by Pareto order sampling (Rosén, 1997): each node gets u/(1−u)·(1−π)/π, where u comes from a hash of blob
- * and node, and the R smallest hold the blob. It is rendezvous hashing whose shares come out right for large nodes in small rings too.
- */
-export function layoutOf(nodes: readonly StoreNode[], replicas: number): Layout {
-  const taking = nodes.filter((node) => node.weight > 0 && node.state !== 'draining').toSorted((a, b) => byText(a.nodeId, b.nodeId))
-  const shares = sharesOf(
-    taking.map((node) => node.weight),
-    replicas,
-  )
-  const seeds = new Uint32Array(taking.length * 2)
-  taking.forEach((node, index) => {
-    const hash = sha256(utf8ToBytes(node.nodeId))
-    const view = new DataView(hash.buffer, hash.byteOffset)
-    seeds[2 * index] = view.getUint32(0)
-    seeds[2 * index + 1] = view.getUint32(4)
-  })
-  return {
-    replicas,
-    capped: taking.flatMap((node, index) => (shares[index] === 1 && taking.length > replicas ? [node.nodeId] : [])),
-    nodes: taking,
-    seeds,
-    odds: Float64Array.from(shares, (share) => (1 - share) / share),
-    hasSites: new Set(taking.map((node) => node.site)).size > 1,
-  }
-}
+/** 2^32: hashes are whole numbers below it, taken as u = (hash + ½) / 2^32. */
+const HASHES = 0x1_0000_0000
 
-/** R·w/W for each, none above 1: what the capped ones cannot hold is shared out among the others. Sums to R where there are R nodes. */
-export function sharesOf(weights: readonly number[], replicas: number): number[] {
-  const shares = weights.map(() => 0)
-  let left = Math.min(replicas, weights.length)
-  let open = weights.map((_, index) => index)
-  while (open.length > 0) {
-    const total = open.reduce((sum, index) => sum + (weights[index] ?? 0), 0)
-    const full = open.filter((index) => ((weights[index] ?? 0) * left) / total >= 1)
-    if (full.length === 0) {
-      for (const index of open) shares[index] = ((weights[index] ?? 0) * left) / total
-      break
-    }
-    for (const index of full) shares[index] = 1
-    left -= full.length
-    open = open.filter((index) => !full.includes(index))
-    // All copies are given out: the others would get none, but stay drawable for stand-ins.
-    if (left <= 0) {
-      for (const index of open) shares[index] = Number.MIN_VALUE ** 0.25
-      break
-    }
-  }
-  return shares
-}
-
-/** Where a blob belongs. The same answer on every node that knows the same roster. About 3 µs with 1,000 nodes. */
+/** Where a blob belongs. The same answer on every node that knows the same roster. Each site first gets one copy, where there are several. */
 export function placeBlob(layout: Layout, sha256Hex: Sha256Hex): Place {
-  const { nodes, replicas } = layout
-  const wanted = Math.min(replicas, nodes.length)
-  const scores = scoresOf(layout, sha256Hex)
-  const first = layout.hasSites ? spread(layout, scores, wanted) : smallest(scores, wanted)
-  const holders = first.map((index) => nodes[index]).filter((node) => node !== undefined)
-  const lacking = holders.filter((node) => node.state === 'long-away' || node.isFull).length
-  const ids = holders.map((node) => node.nodeId)
-  return { holders: ids, standIns: lacking === 0 ? [] : standIns(layout, scores, new Set(ids), lacking) }
-}
-
-function scoresOf({ seeds, odds }: Layout, sha256Hex: Sha256Hex): Float64Array {
+  const { nodes, able, sites } = layout
   const one = Number.parseInt(sha256Hex.slice(0, 8), 16) | 0
   const two = Number.parseInt(sha256Hex.slice(8, 16), 16) | 0
-  const scores = new Float64Array(odds.length)
-  for (let index = 0; index < odds.length; index++) {
-    let mixed = Math.imul(one ^ (seeds[2 * index] as number), 0x85ebca6b)
-    mixed = Math.imul(mixed ^ (mixed >>> 15) ^ two, 0xc2b2ae35) ^ (seeds[2 * index + 1] as number)
-    mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b)
-    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
-    const u = ((mixed ^ (mixed >>> 16)) >>> 0) + 0.5
-    scores[index] = (u / (0x1_0000_0000 - u)) * (odds[index] as number)
-  }
-  return scores
+  const chosen = choose(layout, one, two, { count: layout.replicas, passedOver: null, taken: null })
+  const holders = chosen.map((index) => nodes[index]?.nodeId ?? '')
+  const present = chosen.filter((index) => able[index] === 1)
+  if (present.length === chosen.length) return { holders, standIns: [] }
+  const passedOver = able.map((isAble) => 1 - isAble)
+  for (const index of present) passedOver[index] = 1
+  const taken = new Set(present.map((index) => sites[index] ?? 0))
+  const standIns = choose(layout, one, two, { count: chosen.length - present.length, passedOver, taken })
+  return { holders, standIns: standIns.map((index) => nodes[index]?.nodeId ?? '') }
 }
 
-/** Indices of the `count` smallest, smallest first; of equal ones the first. */
-function smallest(scores: Float64Array, count: number): number[] {
+interface Choice {
+  readonly count: number
+  /** Per node: 1 for those that are not asked. Null: all are. */
+  readonly passedOver: Uint8Array | null
+  /** Sites that have a copy already. */
+  readonly taken: ReadonlySet<number> | null
+}
+
+/** Indices of the nodes that come first: the best of each site that has no copy yet, then the best of all that are left. */
+function choose(layout: Layout, one: number, two: number, { count, passedOver, taken }: Choice): number[] {
+  const { best, bestOfSites } =
+    layout.siteCount > 1 ? firstOfSites(layout, one, two, count, passedOver) : firstOfAll(layout, one, two, count, passedOver)
+  const ofNewSites = bestOfSites.filter(({ index }) => taken?.has(layout.sites[index] ?? 0) !== true).slice(0, count)
+  const chosen = ofNewSites.map(({ index }) => index)
+  return [...chosen, ...best.filter((index) => !chosen.includes(index)).slice(0, count - chosen.length)]
+}
+
+interface Ranked {
+  /** The `count` best of all, best first. */
+  readonly best: readonly number[]
+  /** The best of each site, best first; empty where there is one site. */
+  readonly bestOfSites: readonly { readonly index: number; readonly score: number }[]
+}
+
+/*
+ * The two loops below are one thing, written twice for speed: with one site no array per site is touched, and a node that cannot be among the best
+ * costs two multiplications more than its hash. u/(1−u)·odds < cut is asked as u·odds < cut·(1−u), without a division.
+ *
+ * The hash: both words of the blob's SHA-256 are mixed with both words of the node's, by the rounds of MurmurHash3's finaliser. Its input is
+ * uniform already, on both sides; all it has to do is to make the numbers of one blob independent from node to node, and of one node from blob to
+ * blob. The tests look at load, at pairs and at moves. Whoever can choose a blob's bytes could aim at a node, and gains nothing by it.
+ */
+
+function firstOfAll({ seeds, odds }: Layout, one: number, two: number, count: number, passedOver: Uint8Array | null): Ranked {
   const best: number[] = []
-  for (let index = 0; index < scores.length; index++) {
-    const score = scores[index] as number
-    if (best.length === count && score >= (scores[best[count - 1] as number] as number)) continue
-    let place = best.length
-    while (place > 0 && score < (scores[best[place - 1] as number] as number)) place--
-    best.splice(place, 0, index)
-    if (best.length > count) best.pop()
+  const scores: number[] = []
+  let cut = Infinity
+  for (let index = 0; index < odds.length; index++) {
+    const u = hash(one, two, seeds[2 * index] as number, seeds[2 * index + 1] as number)
+    const odd = odds[index] as number
+    if (u * odd >= cut * (HASHES - u) || (passedOver !== null && passedOver[index] === 1)) continue
+    const score = (u / (HASHES - u)) * odd
+    insert(best, scores, index, score)
+    if (best.length > count) {
+      best.pop()
+      scores.pop()
+    }
+    if (best.length === count) cut = scores[count - 1] as number
   }
-  return best
+  return { best, bestOfSites: [] }
 }
 
-/** One of each site first, by the best of each; then, with fewer sites than copies, the best that are left. */
-function spread({ nodes }: Layout, scores: Float64Array, count: number): number[] {
-  const ranked = smallest(scores, scores.length)
-  const seen = new Set<string | null>()
-  const ofNewSites = ranked.filter((index) => {
-    const site = nodes[index]?.site ?? null
-    return seen.has(site) ? false : (seen.add(site), true)
-  })
-  const chosen = ofNewSites.slice(0, count)
-  return [...chosen, ...ranked.filter((index) => !chosen.includes(index)).slice(0, count - chosen.length)]
+function firstOfSites(
+  { seeds, odds, sites, siteCount }: Layout,
+  one: number,
+  two: number,
+  count: number,
+  passedOver: Uint8Array | null,
+): Ranked {
+  const best: number[] = []
+  const scores: number[] = []
+  const siteScores = new Float64Array(siteCount).fill(Infinity)
+  const siteFirsts = new Int32Array(siteCount).fill(-1)
+  let cut = Infinity
+  for (let index = 0; index < odds.length; index++) {
+    const u = hash(one, two, seeds[2 * index] as number, seeds[2 * index + 1] as number)
+    const odd = odds[index] as number
+    const site = sites[index] as number
+    const siteScore = siteScores[site] as number
+    if ((u * odd >= cut * (HASHES - u) && u * odd >= siteScore * (HASHES - u)) || (passedOver !== null && passedOver[index] === 1)) continue
+    const score = (u / (HASHES - u)) * odd
+    if (score < siteScore) {
+      siteScores[site] = score
+      siteFirsts[site] = index
+    }
+    if (score >= cut) continue
+    insert(best, scores, index, score)
+    if (best.length > count) {
+      best.pop()
+      scores.pop()
+    }
+    if (best.length === count) cut = scores[count - 1] as number
+  }
+  const bestOfSites = Array.from(siteFirsts, (index, site) => ({ index, score: siteScores[site] as number })).filter(
+    ({ index }) => index >= 0,
+  )
+  return { best, bestOfSites: bestOfSites.toSorted((a, b) => a.score - b.score || a.index - b.index) }
 }
 
-function standIns({ nodes }: Layout, scores: Float64Array, holders: ReadonlySet<NodeId>, count: number): NodeId[] {
-  const able = smallest(scores, scores.length).flatMap((index) => {
-    const node = nodes[index]
-    return node === undefined || holders.has(node.nodeId) || node.state !== 'here' || node.isFull ? [] : [node.nodeId]
-  })
-  return able.slice(0, count)
+/** Of equal scores the first stays first. */
+function insert(best: number[], scores: number[], index: number, score: number): void {
+  let place = best.length
+  while (place > 0 && score < (scores[place - 1] as number)) place--
+  best.splice(place, 0, index)
+  scores.splice(place, 0, score)
+}
+
+function hash(one: number, two: number, seedOne: number, seedTwo: number): number {
+  let mixed = Math.imul(one ^ seedOne, 0x85ebca6b)
+  mixed = Math.imul(mixed ^ (mixed >>> 15) ^ two, 0xc2b2ae35) ^ seedTwo
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b)
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
+  return ((mixed ^ (mixed >>> 16)) >>> 0) + 0.5
 }

@@ -156,9 +156,15 @@ function tick(state: PromiseState, nowMs: number, random: number): PromiseStep {
     const untilMs = own.isDeleting ? own.askedAtMs + PROMISE_MS : own.askedAtMs + SEEK_MS
     if (nowMs >= untilMs) next = giveUp(next, blob, nowMs, random).state
   }
-  const given = new Map([...next.given].filter(([, untilMs]) => untilMs > nowMs))
-  const notBeforeMs = new Map([...next.notBeforeMs].filter(([, untilMs]) => untilMs > nowMs))
-  return { state: { ...next, given, notBeforeMs }, actions: [] }
+  return { state: { ...next, given: current(next.given, nowMs), notBeforeMs: current(next.notBeforeMs, nowMs) }, actions: [] }
+}
+
+/** What is not over yet; the same map where that is all of it. */
+function current(times: ReadonlyMap<Sha256Hex, number>, nowMs: number): ReadonlyMap<Sha256Hex, number> {
+  for (const untilMs of times.values()) {
+    if (untilMs <= nowMs) return new Map([...times].filter(([, each]) => each > nowMs))
+  }
+  return times
 }
 
 function giveUp(state: PromiseState, blob: Sha256Hex, nowMs: number, random: number): PromiseStep {

@@ -4,7 +4,8 @@ import { CLUSTER_ID, machine } from '@thatdam/testkit/profiles/machine'
 import { DEFAULT_POLICY } from '@thatdam/protocol/settings'
 import { expect, test } from 'vitest'
 import { synthesise } from '../synthesis/synthesise.ts'
-import { layoutOf, placeBlob } from './place.ts'
+import { layoutOf } from './layout.ts'
+import { placeBlob } from './place.ts'
 import { siteOf, storeNodesOf } from './store-nodes.ts'
 
 type Nodes = ReturnType<typeof machine>[]

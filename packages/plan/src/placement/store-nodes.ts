@@ -1,6 +1,6 @@
 import type { PlannedNode } from '../roster-view.ts'
 import type { Synthesis } from '../synthesis/synthesise.ts'
-import type { StoreNode } from './place.ts'
+import type { StoreNode } from './layout.ts'
 
 /** A label such as `site:studio` tells where a machine stands. */
 const SITE_LABEL = /^site:(.+)$/i
