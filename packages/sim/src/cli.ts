@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import { playSeeds } from './crew.ts'
 import { FAILED_SEEDS } from './failed-seeds.ts'
 import { MUTANTS } from './mutants.ts'
 import { RULES } from './rules.ts'
@@ -28,7 +29,7 @@ interface Options {
 
 class UsageError extends Error {}
 
-function main(argv: string[]): number {
+async function main(argv: string[]): Promise<number> {
   const values = parse(argv)
   if (values.help === true) {
     console.log(USAGE)
@@ -43,7 +44,7 @@ function main(argv: string[]): number {
     isJson: values.json === true,
     budgetMs: values.quick === true ? QUICK_MS : Infinity,
   }
-  return playMany(options)
+  return await playMany(options)
 }
 
 function parse(argv: string[]) {
@@ -88,10 +89,10 @@ function playOne(seed: number, range: { from: number; to: number }, hasTrace: bo
   return run.violations.length === 0 ? 0 : 1
 }
 
-function playMany({ seeds, first, range, isJson, budgetMs }: Options): number {
+async function playMany({ seeds, first, range, isJson, budgetMs }: Options): Promise<number> {
   const startedAtMs = performance.now()
-  const runs: Run[] = FAILED_SEEDS.map(({ seed, from, to }) => runSeed(seed, { from, to }, RULES))
-  for (let seed = first; seed < first + seeds && performance.now() - startedAtMs < budgetMs; seed++) runs.push(runSeed(seed, range, RULES))
+  const known = FAILED_SEEDS.map(({ seed, from, to }) => runSeed(seed, { from, to }, RULES))
+  const runs = [...known, ...(await playSeeds({ first, count: seeds }, range, budgetMs))]
   const seconds = (performance.now() - startedAtMs) / 1000
   const failed = runs.filter((run) => run.violations.length > 0)
   const survivors = Object.entries(MUTANTS).filter(([, rules]) => !isCaught(rules, first))
@@ -134,7 +135,7 @@ function tell(
 }
 
 try {
-  process.exitCode = main(process.argv.slice(2))
+  process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
   if (!(error instanceof UsageError)) throw error
   console.error(error.message)

@@ -94,13 +94,13 @@ export class SimLogs {
     return id
   }
 
-  tick(awake: ReadonlySet<string>, times: Times): void {
+  tick(awake: () => ReadonlySet<string>, times: Times): void {
     if (times.worldMs < this.nextSyncAtMs) return
     this.nextSyncAtMs = times.worldMs + SYNC_MS * (0.75 + this.chance.draw() / 2)
     const ready = this.held
     this.held = []
     for (const { op, author } of ready) this.applyOp(op, author, times)
-    const peers = [...awake].filter((nodeId) => nodeId !== this.nodeId)
+    const peers = [...awake()].filter((nodeId) => nodeId !== this.nodeId)
     this.step({ type: 'tick', peers }, times)
   }
 

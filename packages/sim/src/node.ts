@@ -147,7 +147,7 @@ export class SimNode {
     this.member({ kind: 'tick' }, worldMs)
     this.elect({ kind: 'tick' }, worldMs)
     this.store.tick(worldMs)
-    this.logs.tick(this.awake(), this.times(worldMs))
+    this.logs.tick(() => this.awake(), this.times(worldMs))
   }
 
   receive(from: string, letter: Letter, worldMs: number): void {

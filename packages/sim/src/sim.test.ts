@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { playSeeds } from './crew.ts'
 import { FAILED_SEEDS } from './failed-seeds.ts'
 import { MUTANTS } from './mutants.ts'
 import { Chance } from './random.ts'
@@ -53,6 +54,11 @@ test('the schedule gives back what is soonest, and at one instant what was plann
   const got: number[] = []
   for (let next = schedule.next(); next !== undefined; next = schedule.next()) got.push(next.item)
   expect(got).toEqual(planned.toSorted((a, b) => a.atMs - b.atMs || a.index - b.index).map(({ index }) => index))
+})
+
+test('many cores come to the same as one', async () => {
+  const runs = await playSeeds({ first: 20, count: 19 }, SMALL, Infinity)
+  expect(runs).toEqual(Array.from({ length: 19 }, (_, index) => runSeed(20 + index, SMALL, RULES)))
 })
 
 const cli = (...args: string[]) => {
