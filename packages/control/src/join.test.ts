@@ -88,10 +88,18 @@ describe('joining', () => {
     expect((await control.join(machine.ask(token(), await control.hello()))).status).toBe(201)
     const elsewhere = token({ organisation: { id: 'org-2', name: 'Bob' } })
     expect(await refusal(await control.join(machine.ask(elsewhere, await control.hello())))).toBe('401 TOKEN_WRONG_RING')
+    // Removed there by its owner, it may come, as a new machine.
+    const row = control.store.nodes.get(machine.node.publicKey)
+    control.store.nodes.set(machine.node.publicKey, { ...row!, revokedAtMs: Date.now(), sequence: 7 })
+    expect((await control.join(machine.ask(elsewhere, await control.hello()))).status).toBe(201)
+    expect(control.store.nodes.get(machine.node.publicKey)).toMatchObject({ organisationId: 'org-2', revokedAtMs: null, sequence: 0 })
+    control.store.nodes.set(machine.node.publicKey, row!)
     const namesake = sampleMachine(machine.nodeId)
     expect(await refusal(await control.join(namesake.ask(token(), await control.hello())))).toBe('409 CONFLICT')
     // In another organisation the same name is free.
-    expect((await control.join(namesake.ask(elsewhere, await control.hello()))).status).toBe(201)
+    expect((await control.join(namesake.ask(token({ organisation: { id: 'org-2', name: 'Bob' } }), await control.hello()))).status).toBe(
+      201,
+    )
   })
 
   test('a machine cannot vouch for another key, another genesis, or wait too long', async () => {

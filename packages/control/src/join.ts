@@ -143,7 +143,7 @@ const REFUSALS: Record<RedeemRefusal, (nodeId: string) => ThatdamError> = {
   'other-organisation': () =>
     new ThatdamError(
       'TOKEN_WRONG_RING',
-      'This machine already belongs to another organisation. Run “thatdam unregister” on it first, then register again.',
+      'This machine belongs to another organisation of this cloud app. Its owner removes it there on the page “Nodes”; then run the same command again: the token is still good.',
     ),
 }
 export const joinRefusal = (kind: RedeemRefusal, nodeId: string): ThatdamError => REFUSALS[kind](nodeId)

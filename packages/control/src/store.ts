@@ -34,7 +34,7 @@ export type RedeemInput = {
   nowMs: number
 }
 
-/** `node-id-taken`: another key of this organisation has that node id. `other-organisation`: this key already belongs elsewhere. */
+/** `node-id-taken`: another key of this organisation has that node id. `other-organisation`: this key belongs elsewhere, and was not removed there. */
 export type RedeemRefusal = 'used' | 'expired' | 'revoked' | 'node-id-taken' | 'other-organisation'
 export type RedeemOutcome =
   | { kind: 'joined'; nodeId: string; organisation: Organisation; repeated: boolean }
@@ -64,7 +64,7 @@ export interface JoinStore {
    * Atomic: of any number of calls at once at most `maxUses` distinct node keys ever get `joined`. The check order is: unknown,
    * this node key redeemed this token before (`joined`, repeated, even when the token has expired or been revoked since: its answer was lost),
    * revoked, expired (`nowMs >= expiresAtMs`), used, other-organisation, node-id-taken. A node that its owner had removed and who comes
-   * with a fresh token is taken back (its revocation and lock end).
+   * with a fresh token is taken back (its revocation and lock end); with one of another organisation it begins anew there.
    */
   redeemToken(input: RedeemInput): Promise<RedeemOutcome>
   audit(event: AuditEvent): Promise<void>

@@ -150,6 +150,20 @@ describe('a node', () => {
     expect((await ada.ask({ path: `/api/nodes/${node.id}` })).text).toBe(NOT_FOUND_BODY)
   })
 
+  test('of one organisation joins another only when its owner has removed it, and begins anew there', async () => {
+    const { machine, node } = await joined(ada, 'pi5-sold')
+    const token = await makeToken(eve)
+    expect((await machine.join(token.text)).text).toMatch(/TOKEN_WRONG_RING.*Its owner removes it there.*the token is still good/)
+    expect((await ada.ask({ method: 'DELETE', path: `/api/nodes/${node.id}`, body: {} })).status).toBe(204)
+    expect((await machine.join(token.text)).status).toBe(201)
+    machine.sequence = 0
+    expect((await machine.renew()).status).toBe(200)
+    const { nodes } = (await eve.ask({ path: '/api/nodes' })).json<{ nodes: NodeView[] }>()
+    const moved = nodes.find((one) => one.nodeId === 'pi5-sold')
+    expect(moved?.id).not.toBe(node.id)
+    expect((await ada.ask({ path: `/api/nodes/${moved?.id}` })).text).toBe(NOT_FOUND_BODY)
+  })
+
   test('whose disk was copied is kept out, both of them, until its owner decides (THREATS 5)', async () => {
     const { machine, node } = await joined(ada, 'pi5-cloned')
     const copy = Object.assign(new Machine(cloud.url, 'pi5-cloned'), {

@@ -179,14 +179,17 @@ async function redeem(tx: Transaction, input: RedeemInput): Promise<RedeemOutcom
   if (token.revokedAt !== null) return { kind: 'revoked' }
   if (input.nowMs >= token.expiresAt.getTime()) return { kind: 'expired' }
   if (token.uses >= token.usesMax) return { kind: 'used' }
-  if (existing !== null && existing.organisationId !== token.organisationId) return { kind: 'other-organisation' }
+  const elsewhere = existing !== null && existing.organisationId !== token.organisationId
+  if (elsewhere && existing.revokedAt === null) return { kind: 'other-organisation' }
   const namesake = await tx.cloudNode.findUnique({
     where: { organisationId_nodeId: { organisationId: organisation.id, nodeId: input.nodeId } },
   })
   if (namesake !== null && namesake.nodeKey !== nodeKey) return { kind: 'node-id-taken' }
   await tx.joinToken.update({ where: { id: token.id }, data: { uses: { increment: 1 } } })
   await tx.joinRedemption.create({ data: { tokenId: token.id, nodeKey, redeemedAt: new Date(input.nowMs) } })
-  await admit(tx, input, { organisationId: organisation.id, known: existing !== null })
+  // Removed by its former owner, a machine may go elsewhere: with a new row, so that nothing of theirs comes along.
+  if (elsewhere) await tx.cloudNode.delete({ where: { nodeKey } })
+  await admit(tx, input, { organisationId: organisation.id, known: existing !== null && !elsewhere })
   return { kind: 'joined', nodeId: input.nodeId, organisation, repeated: false }
 }
 

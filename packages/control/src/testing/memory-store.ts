@@ -34,8 +34,10 @@ export class MemoryStore implements ControlStore {
     if (token.revokedAtMs !== null) return { kind: 'revoked' }
     if (input.nowMs >= token.expiresAtMs) return { kind: 'expired' }
     if (token.redemptions.length >= token.maxUses) return { kind: 'used' }
-    const known = this.nodes.get(input.nodeKey)
-    if (known !== undefined && known.organisationId !== organisation.id) return { kind: 'other-organisation' }
+    const row = this.nodes.get(input.nodeKey)
+    const elsewhere = row !== undefined && row.organisationId !== organisation.id
+    if (elsewhere && row.revokedAtMs === null) return { kind: 'other-organisation' }
+    const known = elsewhere ? undefined : row
     const namesake = [...this.nodes.values()].find((node) => node.nodeId === input.nodeId && node.organisationId === organisation.id)
     if (namesake !== undefined && namesake.nodeKey !== input.nodeKey) return { kind: 'node-id-taken' }
     token.redemptions.push({ nodeKey: input.nodeKey, nodeId: input.nodeId })
