@@ -206,6 +206,13 @@ switch_release() {
 # KEY="value": read alike by sh and by systemd's EnvironmentFile.
 env_line() { printf '%s="%s"\n' "$1" "$(printf %s "$2" | sed 's/[\\"`$]/\\&/g')"; }
 sh_quote() { printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"; }
+# A path as a person can paste it.
+shown() {
+  case $1 in
+    *[!A-Za-z0-9_./-]*) sh_quote "$1" ;;
+    *) printf %s "$1" ;;
+  esac
+}
 
 # The next port from 8080 on that nobody has.
 free_port() {
@@ -257,12 +264,8 @@ agent() {
 
 # The token goes through a pipe: it never stands in a process list.
 register() {
-  if [ -f "$state/credential.json" ] && grep -qF "\"$base_url\"" "$state/credential.json"; then
-    say "this machine is already registered with $base_url"
-    return
-  fi
   if [ -z "$token" ]; then
-    [ -f "$state/credential.json" ] || say "no token given: this machine runs by itself. To register it later: $command register --url $base_url"
+    [ -f "$state/credential.json" ] || say "no token given: this machine runs by itself. To register it later: $(shown "$command") register --url $base_url"
     return
   fi
   set -- register --token - --url "$base_url"
@@ -275,7 +278,16 @@ register() {
   done
   set +f
   IFS=$words
-  printf '%s\n' "$token" | agent "$@" || fail "registering failed; the reason is above. The app is installed but not started: make a new token on the Add machine page and run the command again."
+  printf '%s\n' "$token" | agent "$@" || registering_failed
+}
+
+# What ran here before runs on: a wrong token must not stop anybody's recording.
+registering_failed() {
+  if [ -z "$was_running" ]; then
+    fail "registering failed; the reason is above. The app is installed but not started: make a new token on the Add machine page and run the command again."
+  fi
+  start_agent
+  fail "registering failed; the reason is above. The agent that was here runs on as it was ($started_by)."
 }
 
 has_systemd() { [ -d /run/systemd/system ] && have systemctl; }
@@ -366,14 +378,22 @@ our_process() {
   if [ -r "/proc/$1/cmdline" ]; then tr '\0' ' ' <"/proc/$1/cmdline"; else ps -p "$1" -o args= 2>/dev/null; fi | grep -qF "$(cd "$app" && pwd -P)/"
 }
 
+# Sets was_running when there was one.
 stop_agent() {
-  if has_systemd && [ -f "$(unit_file)" ]; then systemctl_here stop "$unit" >/dev/null 2>&1 || true; fi
-  if [ "$system" = darwin ] && [ -f "$(plist_file)" ]; then launchctl bootout "$(launch_domain)/app.thatdam.$unit" >/dev/null 2>&1 || true; fi
+  was_running=''
+  if has_systemd && [ -f "$(unit_file)" ]; then
+    if systemctl_here is-active --quiet "$unit"; then was_running=yes; fi
+    systemctl_here stop "$unit" >/dev/null 2>&1 || true
+  fi
+  if [ "$system" = darwin ] && [ -f "$(plist_file)" ] && launchctl bootout "$(launch_domain)/app.thatdam.$unit" >/dev/null 2>&1; then was_running=yes; fi
   # The agent writes its own number too: one that was started by hand from here is stopped as well.
   for known in "$pid_file" "$state/agent.pid"; do
     [ -r "$known" ] || continue
     pid=$(head -n 1 "$known" | tr -dc 0-9)
-    if our_process "$pid"; then stop_process "$pid"; fi
+    if our_process "$pid"; then
+      was_running=yes
+      stop_process "$pid"
+    fi
   done
   rm -f "$pid_file"
 }
@@ -508,12 +528,12 @@ main() {
   check_ffmpeg
   check_cameras
   if [ -z "$start" ]; then
-    say "installed, not started. Start it with:  $command run"
+    say "installed, not started. Start it with:  $(shown "$command") run"
     return
   fi
   start_agent
   say "ThatDAM $version runs ($started_by)."
-  say "See how it is with:  $command status      Remove it with:  sh $app/current/share/install.sh --uninstall${dir:+ --dir $dir}"
+  say "See how it is with:  $(shown "$command") status      Remove it with:  sh $(shown "$app/current/share/install.sh") --uninstall${dir:+ --dir $(shown "$dir")}"
 }
 
 main "$@"

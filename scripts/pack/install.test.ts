@@ -155,11 +155,19 @@ describe.runIf(process.platform !== 'win32')('install.sh', () => {
     const before = pidOf(dir())
     downloads.length = 0
     const result = await install(['--token', 'td1.good', '--dir', dir()], {}, shell)
-    expect(result).toMatchObject({ code: 0, output: expect.stringContaining('already registered') })
+    expect(result).toMatchObject({ code: 0, output: expect.stringContaining('ThatDAM 1.0.0-aaa runs') })
     expect(downloads).toEqual(['install.sh'])
     expect(fs.readFileSync(state('identity.json'), 'utf8')).toBe(identity)
     expect([alive(before), alive(pidOf(dir()))]).toEqual([false, true])
     expect(json(state('ran.json'))['index']).toContain(media())
+  })
+
+  it('a wrong token beside a running agent: told, and the agent runs on with what it had', async () => {
+    const before = [fs.readFileSync(state('credential.json'), 'utf8'), fs.readFileSync(state('identity.json'), 'utf8')]
+    const result = await install(['--token', 'td1.old', '--dir', dir()])
+    expect(result).toMatchObject({ code: 1, output: expect.stringMatching(/has expired[^]*The agent that was here runs on as it was/) })
+    expect([fs.readFileSync(state('credential.json'), 'utf8'), fs.readFileSync(state('identity.json'), 'utf8')]).toEqual(before)
+    expect(alive(pidOf(dir()))).toBe(true)
   })
 
   it('a newer release: restarts into it and keeps one older', async () => {
@@ -286,6 +294,7 @@ describe.runIf(process.platform !== 'win32')('install.sh', () => {
       'daemon-reload',
       'enable --quiet thatdam',
       'restart thatdam',
+      'is-active --quiet thatdam',
       'stop thatdam',
       'disable --quiet thatdam',
       'daemon-reload',
