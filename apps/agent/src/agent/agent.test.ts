@@ -266,6 +266,23 @@ test('a damaged plan is kept aside and made anew; a damaged identity stops the s
   expect(readFileSync(at('state/identity.json'), 'utf8')).toBe('garbage')
 })
 
+test('a damaged registration is a state with a sentence, stays as it is, and is healed in place; damaged sessions only sign out', async () => {
+  await joinWith(freshToken())
+  const path = at('state/credential.json')
+  const whole = readFileSync(path, 'utf8')
+  writeFileSync(path, whole.slice(0, 90))
+  writeFileSync(at('state/sessions.db'), 'no database'.repeat(50))
+  await start()
+  await until('the sentence', async () => (await state()).cloud.state === 'refused')
+  expect((await state()).cloud).toMatchObject({ url: null, reason: expect.stringContaining('Restore the file from a backup') as string })
+  expect(readFileSync(path, 'utf8')).toBe(whole.slice(0, 90))
+  expect(lines.split('cannot be read').length).toBe(2)
+  expect(lines).toContain('everybody signs in again')
+  expect(readFileSync(at('state/sessions.db.damaged'), 'utf8')).toContain('no database')
+  writeFileSync(path, whole)
+  await until('connected', async () => (await state()).cloud.state === 'connected')
+})
+
 test('the local API: no token, no answer; the state is held until it changes; folders one level at a time', async () => {
   await start()
   const endpoint = LocalEndpoint.parse(JSON.parse(readFileSync(at('state/local.json'), 'utf8')))

@@ -127,7 +127,12 @@ export class Agent {
     if (left > 0) log.warn(`ended ${left} process group(s) that the agent before had left`)
     await this.openState()
     await mkdir(env.casRoot, { recursive: true, mode: 0o700 })
-    this.sessions = new SessionStore(paths.sessions)
+    this.sessions = new SessionStore(paths.sessions, (aside, error) =>
+      log.warn(
+        `The browser sessions in ${paths.sessions} could not be read: everybody signs in again. The file was kept as ${aside}.`,
+        error,
+      ),
+    )
     this.door = await OwnerDoor.open({
       path: paths.owner,
       identity: this.identity,

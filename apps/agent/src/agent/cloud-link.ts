@@ -43,13 +43,15 @@ export class CloudLink {
   private results: { id: string; text: string }[] = []
   private readonly commandsSeen = new Set<string>()
   private lastFailure = { sentence: '', atMs: 0 }
+  /** Why `credential.json` cannot be used; '' while it can, or is not there. */
+  private damage = ''
 
   constructor(ports: CloudLinkPorts) {
     this.ports = ports
   }
 
   get state(): CloudState {
-    return this.cloud?.state ?? { url: null, state: 'none', lastContactMs: null, reason: '' }
+    return this.cloud?.state ?? { url: null, state: this.damage === '' ? 'none' : 'refused', lastContactMs: null, reason: this.damage }
   }
 
   get instanceKey(): string | null {
@@ -67,8 +69,8 @@ export class CloudLink {
           () => 0,
         )
         if (changedMs !== seenMs) {
-          const credential = await readCredential(this.ports.credentialPath)
-          if ((credential?.registeredAtMs ?? null) !== known) {
+          const credential = await this.read()
+          if (credential !== undefined && (credential?.registeredAtMs ?? null) !== known) {
             known = credential?.registeredAtMs ?? null
             await this.follow(credential)
           }
@@ -78,6 +80,21 @@ export class CloudLink {
       }
     } finally {
       await this.loops?.stop()
+    }
+  }
+
+  /** Undefined: the file is damaged. It stays as it is, what runs goes on, and the next change of it is looked at. */
+  private async read(): Promise<Credential | null | undefined> {
+    const { credentialPath, log, version } = this.ports
+    try {
+      const credential = await readCredential(credentialPath)
+      this.damage = ''
+      return credential
+    } catch (error) {
+      this.damage = `This machine’s registration in ${credentialPath} cannot be read. Restore the file from a backup. Or run “thatdam unregister” and register again with the command of “Add machine”: it stays the same machine.`
+      log.error(this.damage, error)
+      version.bump()
+      return undefined
     }
   }
 

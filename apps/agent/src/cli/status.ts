@@ -30,7 +30,7 @@ function describe(state: LocalState): string[] {
   const lines = [
     `${state.settings.name} (${node.nodeId}), ${node.role}, version ${node.agentVersion}`,
     `Console   ${owner.consoleUrls.join('  ')}${owner.passwordSet ? '' : '  (only on this machine until a password is set)'}`,
-    `Cloud     ${cloud.url === null ? 'not registered' : `${cloud.url}, ${cloud.state}${cloud.reason === '' ? '' : `: ${cloud.reason}`}`}`,
+    `Cloud     ${cloud.url === null ? cloud.reason || 'not registered' : `${cloud.url}, ${cloud.state}${cloud.reason === '' ? '' : `: ${cloud.reason}`}`}`,
   ]
   if (plan.rejected) lines.push(`Plan      ${plan.rejected.reason}`)
   for (const problem of state.settingsProblems) lines.push(`Note      ${problem}`)

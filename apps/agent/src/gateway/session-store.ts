@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { renameSync, rmSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { NewSessionResponse, Session } from '@thatdam/protocol/local'
 
@@ -6,6 +7,8 @@ const LIFE_MS = 30 * 24 * 3600_000
 /** How often the sliding end of a session is written. */
 const SLIDE_MS = 3600_000
 const SESSIONS_MAX = 10_000
+/** SQLITE_CORRUPT and SQLITE_NOTADB: the file's bytes are wrong, not its permissions or its disk. */
+const DAMAGED = new Set([11, 26])
 
 /** Browser sessions. The cookie is 256 random bits and only its hash is kept: a copy of the file signs nobody in. */
 export class SessionStore {
@@ -15,12 +18,9 @@ export class SessionStore {
   private readonly slide: StatementSync
   private readonly endedHandlers: ((sessionId: string | null) => void)[] = []
 
-  constructor(path: string) {
-    this.database = new DatabaseSync(path)
-    this.database.exec(`
-      PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-      CREATE TABLE IF NOT EXISTS session (hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, name TEXT NOT NULL, expires_ms INTEGER NOT NULL) STRICT;
-      CREATE TABLE IF NOT EXISTS handoff (id TEXT PRIMARY KEY, expires_ms INTEGER NOT NULL) STRICT;`)
+  /** @param onDamage told that a damaged file was set aside: everybody signs in again, and nothing else is lost. */
+  constructor(path: string, onDamage: (aside: string, error: unknown) => void = () => {}) {
+    this.database = openOrSetAside(path, onDamage)
     this.insert = this.database.prepare('INSERT INTO session (hash, id, kind, name, expires_ms) VALUES (?, ?, ?, ?, ?)')
     this.select = this.database.prepare('SELECT id, kind, name, expires_ms FROM session WHERE hash = ? AND expires_ms > ?')
     this.slide = this.database.prepare('UPDATE session SET expires_ms = ? WHERE hash = ?')
@@ -70,6 +70,33 @@ export class SessionStore {
 
   close(): void {
     this.database.close()
+  }
+}
+
+function openOrSetAside(path: string, onDamage: (aside: string, error: unknown) => void): DatabaseSync {
+  try {
+    return open(path)
+  } catch (error) {
+    if (!DAMAGED.has(Number((error as { errcode?: number }).errcode))) throw error
+    const aside = `${path}.damaged`
+    renameSync(path, aside)
+    for (const part of ['-wal', '-shm']) rmSync(path + part, { force: true })
+    onDamage(aside, error)
+    return open(path)
+  }
+}
+
+function open(path: string): DatabaseSync {
+  const database = new DatabaseSync(path)
+  try {
+    database.exec(`
+      PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+      CREATE TABLE IF NOT EXISTS session (hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, name TEXT NOT NULL, expires_ms INTEGER NOT NULL) STRICT;
+      CREATE TABLE IF NOT EXISTS handoff (id TEXT PRIMARY KEY, expires_ms INTEGER NOT NULL) STRICT;`)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
   }
 }
 
