@@ -3,7 +3,7 @@ import { type JoinRequest, JoinResponse } from '@thatdam/protocol/join'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeNonce, verifyHello, verifyJoinResponse } from './join.ts'
 import { fingerprint, generateKey } from './keys.ts'
-import type { StoredToken } from './store.ts'
+import type { NodeRecord, StoredToken } from './store.ts'
 import { sampleGenesis, sampleMachine, sampleToken } from './testing/samples.ts'
 import { TestControl } from './testing/server.ts'
 
@@ -89,11 +89,11 @@ describe('joining', () => {
     const elsewhere = token({ organisation: { id: 'org-2', name: 'Bob' } })
     expect(await refusal(await control.join(machine.ask(elsewhere, await control.hello())))).toBe('401 TOKEN_WRONG_RING')
     // Removed there by its owner, it may come, as a new machine.
-    const row = control.store.nodes.get(machine.node.publicKey)
-    control.store.nodes.set(machine.node.publicKey, { ...row!, revokedAtMs: Date.now(), sequence: 7 })
+    const row = control.store.nodes.get(machine.node.publicKey) as NodeRecord
+    control.store.nodes.set(machine.node.publicKey, { ...row, revokedAtMs: Date.now(), sequence: 7 })
     expect((await control.join(machine.ask(elsewhere, await control.hello()))).status).toBe(201)
     expect(control.store.nodes.get(machine.node.publicKey)).toMatchObject({ organisationId: 'org-2', revokedAtMs: null, sequence: 0 })
-    control.store.nodes.set(machine.node.publicKey, row!)
+    control.store.nodes.set(machine.node.publicKey, row)
     const namesake = sampleMachine(machine.nodeId)
     expect(await refusal(await control.join(namesake.ask(token(), await control.hello())))).toBe('409 CONFLICT')
     // In another organisation the same name is free.
