@@ -30,11 +30,9 @@ await check('generate', ['node_modules/turbo/bin/turbo', 'run', 'generate', '--o
 await check('format', ['node_modules/oxfmt/bin/oxfmt', '--check', '.'])
 await check('lint', ['node_modules/oxlint/bin/oxlint', '--type-aware', '--deny-warnings'])
 await check('types', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
+await buildAll(say) // before the unit tests: those of the cloud app and the packed archives use what is built
 if (!options['skip-unit']) await unitTests()
-if (!options['skip-e2e']) {
-  await buildAll(say)
-  await browserTests()
-}
+if (!options['skip-e2e']) await browserTests()
 console.log(`\n${total.passed} passed, ${total.failed} failed`)
 process.exit(total.failed > 0 ? 1 : 0)
 
