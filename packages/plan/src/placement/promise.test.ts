@@ -1,16 +1,5 @@
-import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  BACKOFF_MS,
-  initialPromises,
-  isBound,
-  PROMISE_MS,
-  SEEK_MS,
-  stepPromises,
-  type PromiseAction,
-  type PromiseEvent,
-  type PromiseState,
-} from './promise.ts'
+import { BACKOFF_MS, initialPromises, isBound, PROMISE_MS, SEEK_MS, stepPromises, type PromiseEvent, type PromiseState } from './promise.ts'
 
 const BLOB = 'b'.repeat(64)
 const fresh = (): PromiseState => initialPromises(new Map(), 1)
@@ -68,90 +57,4 @@ describe('one holder', () => {
   test('with fewer other holders than copies wanted nobody is even asked', () => {
     expect(step(fresh(), { kind: 'seek', blob: BLOB, others: ['x'], needed: 2 }, 0).actions).toEqual([])
   })
-})
-
-/**
- * Holders of one blob that all take their own copy for surplus, on a network that loses, doubles and delays, with restarts.
- * Returns the fewest copies there ever were. `isSeekerSilent: false` plants a fault: who seeks gives promises too.
- */
-function fewestCopies(
-  plot: readonly { pick: number; chance: number; ms: number }[],
-  holders: number,
-  needed: number,
-  isSeekerSilent: boolean,
-): number {
-  const names = Array.from({ length: holders }, (_, index) => `h${index}`)
-  const nodes = new Map(names.map((name) => [name, { state: fresh(), hasCopy: true, disk: new Map<string, number>() }]))
-  let letters: { from: string; to: string; event: PromiseEvent }[] = []
-  let nowMs = 1
-  let fewest = holders
-  const feed = (name: string, event: PromiseEvent, chance: number): void => {
-    const node = nodes.get(name)
-    if (node === undefined) return
-    const isAsk = event.kind === 'message' && event.message.kind === 'ask'
-    const before = isSeekerSilent || !isAsk ? node.state : { ...node.state, seeking: new Map() }
-    const { state, actions } = stepPromises(before, event, nowMs, chance)
-    node.state = before === node.state ? state : { ...state, seeking: node.state.seeking }
-    for (const action of actions) carryOut(name, action, chance)
-  }
-  const carryOut = (name: string, action: PromiseAction, chance: number): void => {
-    const node = nodes.get(name)
-    if (node === undefined) return
-    if (action.kind === 'persist') node.disk.set(action.blob, action.keepUntilMs)
-    else if (action.kind === 'verify') feed(name, { kind: 'verified', blob: action.blob, isSound: node.hasCopy }, chance)
-    else if (action.kind === 'delete') {
-      if (nowMs < action.untilMs) node.hasCopy = false
-      fewest = Math.min(fewest, [...nodes.values()].filter((each) => each.hasCopy).length)
-      feed(name, { kind: 'deleted', blob: action.blob }, chance)
-    } else if (chance > 0.15) {
-      const letter = { from: name, to: action.to, event: { kind: 'message', from: name, message: action.message } as const }
-      letters.push(letter, ...(chance > 0.8 ? [letter] : []))
-    }
-  }
-  for (const { pick, chance, ms } of plot) {
-    nowMs += ms
-    const name = names[pick % holders] ?? ''
-    const node = nodes.get(name)
-    if (node === undefined) continue
-    if (chance < 0.05) node.state = initialPromises(node.disk, nowMs)
-    else if (chance < 0.45 && letters.length > 0) {
-      const index = pick % letters.length
-      const letter = letters[index]
-      letters = letters.toSpliced(index, 1)
-      if (letter !== undefined) feed(letter.to, letter.event, chance)
-    } else if (chance < 0.6) feed(name, { kind: 'tick' }, chance)
-    else if (node.hasCopy) feed(name, { kind: 'seek', blob: BLOB, others: names.filter((other) => other !== name), needed }, chance)
-  }
-  return fewest
-}
-
-const arbitraryPlot = fc.array(
-  fc.record({
-    pick: fc.nat(100),
-    chance: fc.integer({ min: 0, max: 999 }).map((thousandths) => thousandths / 1_000),
-    ms: fc.constantFrom(1, 1, 1, 10, 1_000, 400_000),
-  }),
-  { minLength: 20, maxLength: 200, size: 'max' },
-)
-
-test('there are never fewer copies than wanted, whatever is lost, doubled, late or restarted', () => {
-  fc.assert(
-    fc.property(arbitraryPlot, fc.integer({ min: 2, max: 5 }), fc.integer({ min: 1, max: 2 }), (plot, holders, needed) => {
-      expect(fewestCopies(plot, holders, needed, true)).toBeGreaterThanOrEqual(Math.min(holders, needed))
-    }),
-    { numRuns: 500 },
-  )
-})
-
-test('the check can fail: when who seeks promises all the same, a last copy is deleted', () => {
-  const found = fc.check(
-    fc.property(arbitraryPlot, (plot) => fewestCopies(plot, 2, 1, false) >= 1),
-    { numRuns: 2_000, seed: 1 },
-  )
-  expect(found.failed).toBe(true)
-})
-
-test('surplus does go: with a quiet network one of three copies is deleted', () => {
-  const plot = Array.from({ length: 60 }, (_, index) => ({ pick: index === 0 ? 0 : index % 7, chance: index === 0 ? 0.7 : 0.4, ms: 1 }))
-  expect(fewestCopies(plot, 3, 2, true)).toBe(2)
 })

@@ -42,11 +42,10 @@ export type PromiseAction =
   | { readonly kind: 'send'; readonly to: NodeId; readonly message: PromiseMessage }
   | { readonly kind: 'verify'; readonly blob: Sha256Hex }
   /**
-   * Delete now or never: the right to it ends at `untilMs` of the monotonic or `untilWallMs` of the wall clock, whichever is first. A process may
-   * stand still between looking at a clock and unlinking: rename the blob first, look with `mayDelete`, then unlink it or put it back.
-   * Answer with `deleted`.
+   * Delete now or never: the right to it ends at `untilMs` of the monotonic clock, or sooner. A process may stand still between looking at a clock and
+   * unlinking: rename the blob first, ask `mayDelete`, then unlink it or put it back. Answer with `deleted` in both cases.
    */
-  | { readonly kind: 'delete'; readonly blob: Sha256Hex; readonly untilMs: number; readonly untilWallMs: number }
+  | { readonly kind: 'delete'; readonly blob: Sha256Hex; readonly untilMs: number }
 
 interface Seek {
   readonly seekId: number
@@ -108,9 +107,7 @@ export const initialPromises = (given: ReadonlyMap<Sha256Hex, number>, firstSeek
 /** `random` is one draw of [0, 1). */
 export function stepPromises(before: PromiseState, event: PromiseEvent, clocks: Clocks, random: number): PromiseStep {
   const now = bothOf(clocks)
-  const { last } = before
-  const elapsedMs = last === null ? 0 : Math.max(0, now.monotonicMs - last.monotonicMs, now.wallMs - last.wallMs)
-  const state = { ...before, last: now, hurriedMs: before.hurriedMs + elapsedMs }
+  const state = { ...before, last: now, hurriedMs: hurried(before, now) }
   switch (event.kind) {
     case 'tick':
       return tick(state, now, random)
@@ -128,11 +125,16 @@ export function stepPromises(before: PromiseState, event: PromiseEvent, clocks: 
 
 const bothOf = (clocks: Clocks): Now => (typeof clocks === 'number' ? { monotonicMs: clocks, wallMs: clocks } : clocks)
 
-/** Asked by the shell at the last moment. */
-export function mayDelete(action: Extract<PromiseAction, { kind: 'delete' }>, clocks: Clocks): boolean {
-  const { monotonicMs, wallMs } = bothOf(clocks)
-  return monotonicMs < action.untilMs && wallMs < action.untilWallMs
+const hurried = ({ last, hurriedMs }: PromiseState, now: Now): number =>
+  last === null ? hurriedMs : hurriedMs + Math.max(0, now.monotonicMs - last.monotonicMs, now.wallMs - last.wallMs)
+
+/** Asked by the shell at the last moment, of its newest state: do the promises still hold, by the clock that hurries, with a margin? */
+export function mayDelete(state: PromiseState, blob: Sha256Hex, clocks: Clocks): boolean {
+  const own = state.seeking.get(blob)
+  return own !== undefined && own.isDeleting && leftMs(own, hurried(state, bothOf(clocks))) > 0
 }
+
+const leftMs = (own: Seek, hurriedMs: number): number => own.askedAtMs + Math.min(...own.promises.values()) - MARGIN_MS - hurriedMs
 
 function seek(state: PromiseState, { blob, others, needed }: Extract<PromiseEvent, { kind: 'seek' }>, now: Now): PromiseStep {
   const isTaken = isBound(state, blob, now) || state.asked.has(blob) || state.seeking.has(blob)
@@ -155,11 +157,11 @@ function receive(state: PromiseState, from: NodeId, message: PromiseMessage, now
   if (!(message.forMs > 0)) return { state, actions: [] }
   // Counted from the asking: the promise was given later than that, so it ends later too.
   const promises = new Map(own.promises).set(from, Math.min(message.forMs, PROMISE_MS))
-  const leftMs = Math.min(...promises.values()) - MARGIN_MS - (state.hurriedMs - own.askedAtMs)
-  const isEnough = promises.size >= own.needed && leftMs > 0
-  const seeking = new Map(state.seeking).set(blob, { ...own, promises, isDeleting: isEnough })
-  const until = { untilMs: now.monotonicMs + leftMs, untilWallMs: now.wallMs + leftMs }
-  return { state: { ...state, seeking }, actions: isEnough ? [{ kind: 'delete', blob, ...until }] : [] }
+  const next = { ...own, promises }
+  const forMs = leftMs(next, state.hurriedMs)
+  const isEnough = promises.size >= own.needed && forMs > 0
+  const seeking = new Map(state.seeking).set(blob, { ...next, isDeleting: isEnough })
+  return { state: { ...state, seeking }, actions: isEnough ? [{ kind: 'delete', blob, untilMs: now.monotonicMs + forMs }] : [] }
 }
 
 /** Who seeks itself refuses; else the own copy is read first. From now on, and not only from the promise on, this node does not seek. */
@@ -204,8 +206,11 @@ function giveUp(state: PromiseState, blob: Sha256Hex, now: Now, random: number):
   return { state: { ...state, seeking: without(state.seeking, blob), notBeforeMs }, actions: [] }
 }
 
-const running = (map: ReadonlyMap<Sha256Hex, number>, now: Now): ReadonlyMap<Sha256Hex, number> =>
-  new Map([...map].filter(([, untilMs]) => untilMs > now.monotonicMs))
+/** The same map when nothing in it is over: a quiet tick copies nothing. */
+function running(map: ReadonlyMap<Sha256Hex, number>, now: Now): ReadonlyMap<Sha256Hex, number> {
+  const isOver = (untilMs: number): boolean => untilMs <= now.monotonicMs
+  return map.values().some(isOver) ? new Map([...map].filter(([, untilMs]) => !isOver(untilMs))) : map
+}
 
 function without<V>(map: ReadonlyMap<Sha256Hex, V>, key: Sha256Hex): ReadonlyMap<Sha256Hex, V> {
   const rest = new Map(map)
