@@ -1,5 +1,5 @@
 import './globals.css'
-import { THEME_SCRIPT } from '@thatdam/console/settings/theme-script'
+import { THEME_SCRIPT } from '@thatdam/ui/theme-script'
 import type { Metadata, Viewport } from 'next'
 import type { ReactNode } from 'react'
 

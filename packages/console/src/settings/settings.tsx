@@ -1,12 +1,12 @@
 'use client'
 import { Skeleton } from '@thatdam/ui/skeleton'
+import { ThemeChoice } from '@thatdam/ui/theme-choice'
 import type { ReactNode } from 'react'
 import { useLiveState } from '../state.tsx'
 import { CloudState } from './cloud-state.tsx'
 import { Folders } from './folders.tsx'
 import { MachineForm } from './machine-form.tsx'
 import { PasswordForm } from './password-form.tsx'
-import { ThemeChoice } from './theme.tsx'
 
 export function Settings() {
   const agent = useLiveState().state?.agent ?? null

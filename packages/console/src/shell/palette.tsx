@@ -1,6 +1,7 @@
 'use client'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { CommandPalette, type PaletteGroup } from '@thatdam/ui/command-palette'
+import { setTheme } from '@thatdam/ui/theme-choice'
 import { CircleDot, Images, Keyboard, Moon, RefreshCw, Server, Settings2, Sun, Trash2, Video, Waypoints } from 'lucide-react'
 import { useDeferredValue, useState } from 'react'
 import { useTRPC } from '../client.tsx'
@@ -8,7 +9,6 @@ import { KIND_ICONS } from '../explorer/tile.tsx'
 import { day } from '../format.tsx'
 import { useNavigation, type PageName } from '../navigation.tsx'
 import { useShowError } from '../query.tsx'
-import { setTheme } from '../settings/theme.tsx'
 import { useLiveState } from '../state.tsx'
 
 const HITS = 8

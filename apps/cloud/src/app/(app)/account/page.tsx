@@ -1,4 +1,5 @@
 import { Banner } from '@thatdam/ui/banner'
+import { ThemeChoice } from '@thatdam/ui/theme-choice'
 import type { Metadata } from 'next'
 import { PasswordForm } from '../../../components/entry-form.tsx'
 import { SignOutEverywhereButton } from '../../../components/sign-out.tsx'
@@ -20,6 +21,11 @@ export default async function AccountPage({ searchParams }: { searchParams: Prom
       <section className="flex flex-col gap-4">
         <h2 className="text-xl font-semibold">Password</h2>
         <PasswordForm email={person.email} first={false} />
+      </section>
+      <section className="flex flex-col gap-3">
+        <h2 className="text-xl font-semibold">Look</h2>
+        <p className="text-lg text-ink-soft">Kept in this browser, for this site.</p>
+        <ThemeChoice />
       </section>
       <section className="flex flex-col gap-3">
         <h2 className="text-xl font-semibold">Sign-ins</h2>
