@@ -2,14 +2,17 @@ import os from 'node:os'
 import { parseArgs } from 'node:util'
 import { agentMemory } from './agent-memory.ts'
 import { agentStart } from './agent-start.ts'
+import { assign } from './assign.ts'
 import { round, type Bench, type BenchResult } from './contract.ts'
+import { placement } from './placement.ts'
+import { plan1000 } from './plan-1000.ts'
 
 /*
  * npm run bench -- NAME [--quick] [--json]     npm run bench -- --list
  * Prints for people; with --json the last line is the result as JSON. Never fails because a machine is slow.
  */
 
-const BENCHES: readonly Bench[] = [agentMemory, agentStart]
+const BENCHES: readonly Bench[] = [agentMemory, agentStart, plan1000, placement, assign]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
