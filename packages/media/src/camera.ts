@@ -6,6 +6,7 @@ import type { CameraFacts } from '@thatdam/protocol/facts'
 import { cameraArgv, RTP_PAYLOAD_TYPE } from './ffmpeg/argv.ts'
 import { Backoff } from './ffmpeg/backoff.ts'
 import { chooseEncoder, type EncoderPlan } from './ffmpeg/encoders.ts'
+import { ffmpegMissing } from './ffmpeg/missing.ts'
 import { isEncoderTrouble, noSignal, troubleOf, type CameraTrouble } from './ffmpeg/reasons.ts'
 import { startFfmpeg, type FfmpegExit, type FfmpegRun } from './ffmpeg/runner.ts'
 import { FragmentParser } from './fmp4/parser.ts'
@@ -127,7 +128,7 @@ export class LiveCamera {
       return
     }
     if (!this.options.ffmpegPath) {
-      this.become('waiting-ffmpeg', 'ffmpeg is not installed. `thatdam doctor` shows the command that installs it.')
+      this.become('waiting-ffmpeg', ffmpegMissing())
       return
     }
     const socket = await RtpSocket.open((bytes) => this.feed.receive(bytes, performance.now()))

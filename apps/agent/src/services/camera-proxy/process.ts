@@ -1,4 +1,5 @@
 import { LiveCamera } from '@thatdam/media/camera'
+import { ffmpegMissing } from '@thatdam/media/ffmpeg/missing'
 import { MjpegFeed } from '@thatdam/media/mjpeg/mjpeg'
 import { WhepHub } from '@thatdam/media/webrtc/hub'
 import { ThatdamError } from '@thatdam/protocol/errors'
@@ -42,7 +43,7 @@ async function main(context: ChildContext): Promise<void> {
   )
   for (const camera of cameras.values()) camera.live.start()
   publish()
-  if (!config.ffmpegPath) context.waiting('ffmpeg is not installed. `thatdam doctor` shows the command that installs it.')
+  if (!config.ffmpegPath) context.waiting(ffmpegMissing())
   else context.running(cameras.size === 0 ? 'No camera was found on this machine.' : '')
 }
 

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ffmpegMissing } from '@thatdam/media/ffmpeg/missing'
 import { Recorder } from '@thatdam/media/record/recorder'
 import { sealPart } from '@thatdam/media/record/seal'
 import { CaptureSpace, spareBytesWith } from '@thatdam/media/record/space'
@@ -19,7 +20,6 @@ const Start = z.object({
 })
 const Stop = z.object({ captureId: z.string().check(z.maxLength(128)) })
 
-const NO_FFMPEG = 'ffmpeg is not installed. `thatdam doctor` shows the command that installs it.'
 const STATUS_MS = 500
 
 /**
@@ -40,7 +40,7 @@ async function main(context: ChildContext): Promise<void> {
     reader: (cameraId) => proxy.reader(cameraId),
     appendOps: (bodies) => context.appendOps(bodies),
     sealPart: async (rawPath, takenAtMs) => {
-      if (!ffmpegPath || !ffprobePath) throw new ThatdamError('UNAVAILABLE', NO_FFMPEG)
+      if (!ffmpegPath || !ffprobePath) throw new ThatdamError('UNAVAILABLE', ffmpegMissing())
       return sealPart({ ffmpegPath, ffprobePath, store }, rawPath, takenAtMs)
     },
     onChange: () => publish(),
@@ -72,7 +72,7 @@ async function main(context: ChildContext): Promise<void> {
     throw new ThatdamError('NOT_FOUND', 'There is nothing here.')
   })
   if (ffmpegPath && ffprobePath) context.running()
-  else context.waiting(NO_FFMPEG)
+  else context.waiting(ffmpegMissing())
 }
 
 async function start(recorder: Recorder, proxy: ProxyClient, request: z.infer<typeof Start>): Promise<CaptureStatus> {
