@@ -18,7 +18,8 @@ export function IndexBar({ agent }: { agent: AgentState }) {
   if (index === null) return null
   const problems = index.roots.filter((root) => root.problem !== null)
   const busy = index.state !== 'idle'
-  const deriving = derive !== null && derive.waiting > 0
+  // What is idle and still waits, waits for something else: a disk, or ffmpeg.
+  const deriving = derive !== null && derive.state === 'working' && derive.waiting > 0
   if (!busy && !deriving && index.errorCount === 0 && problems.length === 0) return null
   return (
     <div className="border-b border-line bg-surface px-3 py-2 md:px-4" data-testid="index-bar">

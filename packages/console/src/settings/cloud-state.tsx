@@ -22,11 +22,11 @@ export function CloudState({ agent }: { agent: AgentState }) {
         {state === 'connected' ? (
           <Badge tone="healthy">Connected</Badge>
         ) : state === 'refused' ? (
-          <Badge tone="danger">Refused</Badge>
+          <Badge tone="danger">{url === null ? 'Damaged' : 'Refused'}</Badge>
         ) : null}
       </div>
       <p className="text-ink-soft">
-        {state === 'connected' ? '' : `${words[state]} `}
+        {state === 'connected' || (url === null && reason !== '') ? '' : `${words[state]} `}
         {reason === '' ? '' : `${reason} `}
         {contact}
       </p>
