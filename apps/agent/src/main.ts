@@ -56,8 +56,18 @@ function systemSentence(error: unknown): string | null {
     return `There is no disk space left for ${where}. Make room there and start again; nothing was lost.`
   if (code === 'EACCES' || code === 'EPERM')
     return `${where} may not be read or written by this user. Change its owner, or run as the user who owns it.`
+  if (code === 'ERR_SQLITE_ERROR') return sqliteSentence(error as SqliteError)
   if (code === 'EROFS') return `${where} lies on a disk that is mounted read-only. Look at that disk, or set STATE_DIR to another folder.`
   return null
+}
+
+type SqliteError = Error & { readonly errcode?: number }
+
+/** The low byte is the primary code: 13 SQLITE_FULL, 10 SQLITE_IOERR, which a full disk gives as well when the file must grow in memory first. */
+function sqliteSentence({ errcode = 0, message }: SqliteError): string | null {
+  const primary = errcode & 0xff
+  if (primary !== 13 && primary !== 10) return null
+  return `The disk of the state directory takes no more data (${message}). Make room there, or look at that disk with “thatdam doctor”, and start again; nothing was lost.`
 }
 
 main(process.argv.slice(2)).then(
