@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { ffmpegMissing } from './missing.ts'
 
+const only = (name: string) => (program: string) => program === `/usr/bin/${name}`
+
 test('where ffmpeg is missing, the sentence holds this system’s command', () => {
-  const only = (name: string) => (program: string) => program === `/usr/bin/${name}`
   expect(ffmpegMissing('linux', only('apt-get'))).toContain('sudo apt-get install -y ffmpeg')
   expect(ffmpegMissing('linux', only('dnf'))).toContain('sudo dnf install -y ffmpeg-free')
   expect(ffmpegMissing('linux', () => false)).toContain('with your package manager')
