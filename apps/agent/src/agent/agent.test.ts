@@ -122,8 +122,7 @@ test('a running agent takes a registration over, reports, and follows a settings
   symlinkSync(at('private'), at('photos/way-out'))
   const joined = await joinWith(freshToken(), [at('photos')])
   expect(joined).toMatchObject({ kind: 'new', running: true })
-  const report = await until('a report', lastReport)
-  expect(report.plan.services.length).toBeGreaterThan(5)
+  await until('a report of the whole plan', () => (lastReport()?.plan.services.length ?? 0) > 5)
   await until('connected', async () => (await state()).cloud.state === 'connected')
   await until('the poll is held', () => control.store.loads > 0)
 
@@ -166,12 +165,13 @@ test('a local edit and an edit of the cloud to other fields both stay', async ()
 test('the cloud stopped, the agent stopped and started again: it runs on by its cached plan, the same node', async () => {
   await joinWith(freshToken())
   await start({ INDEX_PATHS: at('a') })
-  await until('a report', lastReport)
+  await until('it leads by its plan', async () => (await state()).plan.appliedHash !== null)
   const before = await state()
   await agent?.stop()
   await control.stop()
   await start({ INDEX_PATHS: at('a') })
   await until('it is said', async () => (await state()).cloud.state === 'away')
+  await until('it leads again', async () => (await state()).node.term.number > before.node.term.number)
   const after = await state()
   expect(after.node).toMatchObject({
     nodeId: before.node.nodeId,
@@ -258,7 +258,7 @@ test('a damaged plan is kept aside and made anew; a damaged identity stops the s
   await start()
   expect(lines).toContain('It was kept as')
   expect(readFileSync(at('state/plan.json.damaged'), 'utf8')).toBe('{"envelope": 1')
-  expect((await state()).plan.desiredHash).toBe(desiredHash)
+  await until('the same plan again', async () => (await state()).plan.desiredHash === desiredHash)
   await agent?.stop()
   agent = null
   writeFileSync(at('state/identity.json'), 'garbage')

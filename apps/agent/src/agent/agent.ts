@@ -32,6 +32,7 @@ import { Settings } from '../state/settings.ts'
 import { Version } from '../state/version.ts'
 import { CloudLink } from './cloud-link.ts'
 import { runCommand } from './commands.ts'
+import { Leadership } from './leadership.ts'
 import { endLeftovers, Groups } from './leftovers.ts'
 import { OwnerDoor } from './owner-door.ts'
 import { PlanKeeper } from './plan-keeper.ts'
@@ -47,7 +48,7 @@ export interface AgentOptions {
 }
 
 /**
- * The running agent. Order of the start: lock, identity, the cloud’s loops, ring, op-log, settings, local API, the cached plan (so that services start while
+ * The running agent. Order of the start: lock, identity, the cloud’s loops, ring, election, op-log, settings, local API, the cached plan (so that services start while
  * facts are still gathered), gateway, other loops. The stop runs it backwards.
  */
 export class Agent {
@@ -62,6 +63,7 @@ export class Agent {
   private ring!: Ring
   private oplog!: OpLog
   private settings!: Settings
+  private leadership!: Leadership
   private keeper!: PlanKeeper
   private applier!: PlanApplier
   private views!: Views
@@ -120,9 +122,9 @@ export class Agent {
     // The first poll goes out while the rest is opened; what it brings waits until it is.
     this.link = this.makeLink()
     this.loops.start('cloud', (signal) => this.link.run(signal))
-    const boot = await countBoot(paths.counters)
-    this.bootCounter = boot.bootCounter
-    this.ring = await openRing(paths.roster, this.identity, boot.bootCounter)
+    this.bootCounter = await countBoot(paths.counters)
+    this.ring = await openRing(paths.roster, this.identity, this.bootCounter)
+    this.leadership = await this.openLeadership()
     const left = await endLeftovers(paths.children)
     if (left > 0) log.warn(`ended ${left} process group(s) that the agent before had left`)
     await this.openState()
@@ -140,15 +142,14 @@ export class Agent {
       instanceKey: () => this.link.instanceKey,
       onChanged: () => this.ownerChanged(),
     })
-    const term = { number: boot.term, nodeId: this.identity.nodeId }
-    this.keeper = new PlanKeeper({ paths, identity: this.identity, ring: this.ring, term, log })
+    this.keeper = new PlanKeeper({ paths, identity: this.identity, ring: this.ring, leadership: this.leadership, log })
     await this.keeper.load()
     this.applier = this.makeApplier()
     this.gateway = this.makeGateway()
     await this.gateway.listener.open(env.servicePort, this.door.bind)
     const known = await this.knownFacts()
     this.facts = known ?? (await this.gather())
-    this.views = this.makeViews(term)
+    this.views = this.makeViews()
     this.localApi = await this.makeLocalApi()
     await this.tellGateway()
     await this.settings.acceptEnvironment(env.indexPaths)
@@ -248,6 +249,21 @@ export class Agent {
     }
   }
 
+  private openLeadership(): Promise<Leadership> {
+    const { log } = this.options
+    return Leadership.open({
+      path: this.paths.term,
+      clusterId: this.ring.clusterId,
+      nodeId: this.identity.nodeId,
+      send: () => {}, // a ring of one: there is nobody to tell
+      changed: () => {
+        this.version.bump()
+        void this.plan()
+      },
+      log: (message, error) => (error === undefined ? log.debug(message) : log.error(message, error)),
+    })
+  }
+
   private makeApplier(): PlanApplier {
     const { env, log, services } = this.options
     const bundles = bundleSource({
@@ -320,12 +336,12 @@ export class Agent {
     })
   }
 
-  private makeViews(term: { number: number; nodeId: string }): Views {
+  private makeViews(): Views {
     const { env } = this.options
     return new Views({
       identity: this.identity,
       ring: this.ring,
-      term,
+      term: () => this.keeper.term,
       startedAtMs: this.startedAtMs,
       casRoot: env.casRoot,
       settings: this.settings,
@@ -377,6 +393,7 @@ export class Agent {
   private async close(): Promise<void> {
     this.ready.resolve()
     await this.loops.stop()
+    await this.leadership?.stop()
     await this.planning
     await this.applier?.stop()
     await this.groups.settled()

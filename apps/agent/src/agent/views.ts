@@ -20,7 +20,8 @@ const StoreDisk = z.object({ root: z.string(), diskFreeBytes: z.number(), diskTo
 export interface ViewPorts {
   readonly identity: Identity
   readonly ring: Ring
-  readonly term: Term
+  /** Of whoever leads now; of this node's own plan where nobody may lead. */
+  readonly term: () => Term
   readonly startedAtMs: number
   readonly casRoot: string
   readonly settings: Settings
@@ -63,7 +64,7 @@ export class Views {
         clusterId: ring.clusterId,
         fingerprint: ring.fingerprint,
         role: this.role,
-        term,
+        term: term(),
         startedAtMs: this.ports.startedAtMs,
         agentVersion: AGENT_VERSION,
       },
@@ -128,7 +129,7 @@ export class Views {
       leader: url === null ? null : { url, advertised_via: 'self', last_seen: new Date().toISOString() },
       services: { api_url: url, supervisor_url: null },
       cluster_id: ring.clusterId,
-      term,
+      term: term(),
       members: [{ node_id: identity.nodeId, name: settings.value.name, role: this.role, alive: true, last_seen_ms: Date.now() }],
     }
   }
@@ -143,7 +144,7 @@ export class Views {
       sentAtMs: Date.now(),
       facts,
       role: this.role,
-      term,
+      term: term(),
       plan: applier.state(),
       settings: { cloudRevision: settings.cloudRevision, value: settings.value, problems: this.problems() },
       counts: {

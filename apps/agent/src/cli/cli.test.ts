@@ -82,7 +82,10 @@ test('a second agent on the same state directory is refused and names the first;
   expect((await thatdam(['status'])).code).toBe(3)
 
   const third = run()
-  const after = await running()
+  const after = await until('it leads again', async () => {
+    const now = await running()
+    return now.node.term.number > before.node.term.number ? now : null
+  })
   expect(after.node.nodeId).toBe(before.node.nodeId)
   expect(after.node.term.number).toBe(before.node.term.number + 1)
   const last = groups()

@@ -1,6 +1,7 @@
 import type { KeyPair } from '@thatdam/control/keys'
 import { verifySignature } from '@thatdam/control/keys'
 import { planBodyHash } from '@thatdam/plan/body-hash'
+import type { PlannedNode } from '@thatdam/plan/roster-view'
 import { synthesise } from '@thatdam/plan/synthesis/synthesise'
 import type { NodeFacts } from '@thatdam/protocol/facts'
 import { SignedPlan, type PlanBody, type Term } from '@thatdam/protocol/plan'
@@ -8,14 +9,20 @@ import { DEFAULT_POLICY, type NodeSettings } from '@thatdam/protocol/settings'
 import { readJson } from '@thatdam/store/durable'
 import type { Ring } from '../state/ring.ts'
 
-/** The plan of a ring of one: this node is its own planner. */
-export function planAlone(ring: Ring, nodeId: string, facts: NodeFacts, settings: NodeSettings): { body: PlanBody; warnings: string[] } {
-  const { bootCounter } = ring.genesis.body.founder
-  const result = synthesise({
-    clusterId: ring.clusterId,
-    nodes: [{ nodeId, facts: { ...facts, indexPaths: settings.indexPaths }, settings, bootCounter, alive: true }],
-    policy: DEFAULT_POLICY,
-  })
+/** The ring as this node's planner sees it. It knows only its own facts in this version, so other members wait for the membership. */
+export function ringView(ring: Ring, nodeId: string, facts: NodeFacts, settings: NodeSettings): PlannedNode[] {
+  const member = ring.roster.members.get(nodeId)
+  if (!member) return []
+  const { publicKey, bootCounter } = member
+  return [{ nodeId, publicKey, facts: { ...facts, indexPaths: settings.indexPaths }, settings, bootCounter, alive: true }]
+}
+
+/** This node's part of the ring's layout, and what the owner should know about it. */
+export function planFor(
+  nodeId: string,
+  ring: { clusterId: string; nodes: readonly PlannedNode[]; leader: string | null },
+): { body: PlanBody; warnings: string[] } {
+  const result = synthesise({ ...ring, policy: DEFAULT_POLICY })
   const body = result.plans.get(nodeId)
   if (!body) throw new Error(`the synthesis gave no plan for ${nodeId}`)
   return { body, warnings: result.warnings.map((warning) => warning.sentence) }

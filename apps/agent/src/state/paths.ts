@@ -11,6 +11,7 @@ export function statePaths(stateDir: string) {
     lock: at('agent.lock'),
     pid: at('agent.pid'),
     counters: at('counters.json'),
+    term: at('term.json'),
     roster: at('roster.jsonl'),
     oplog: at('oplog.db'),
     settings: at('settings.json'),

@@ -2,9 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { makeGenesis } from '@thatdam/control/genesis'
 import { verifySignature } from '@thatdam/control/keys'
-import { recordHash, verifyGenesis } from '@thatdam/control/roster'
+import { foldRoster, recordHash, verifyGenesis, type Roster } from '@thatdam/control/roster'
 import { ThatdamError } from '@thatdam/protocol/errors'
-import { GenesisRecord } from '@thatdam/protocol/roster'
+import { GenesisRecord, RosterRecord } from '@thatdam/protocol/roster'
 import { writeFileDurable } from '@thatdam/store/durable'
 import type { Identity } from './identity.ts'
 
@@ -13,6 +13,8 @@ export interface Ring {
   readonly clusterId: string
   /** Hash of the genesis record. */
   readonly fingerprint: string
+  /** Who belongs to the ring: the fold of all records. */
+  readonly roster: Roster
 }
 
 /** `roster.jsonl`: one signed record a line, the genesis record first. */
@@ -24,14 +26,25 @@ export async function readRing(path: string): Promise<Ring | null> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error
   }
-  const genesis = GenesisRecord.safeParse(parse(text.split('\n')[0] ?? ''))
-  if (!genesis.success || !verifyGenesis(genesis.data, verifySignature)) {
+  const [first = '', ...rest] = text.split('\n').filter((line) => line !== '')
+  const genesis = GenesisRecord.safeParse(parse(first))
+  const records = rest.map((line) => RosterRecord.safeParse(parse(line)))
+  if (!genesis.success || !verifyGenesis(genesis.data, verifySignature) || records.some((record) => !record.success)) {
     throw new ThatdamError(
       'INTERNAL',
-      `The ring’s roster in ${path} is damaged: its first record is not the signed founding record. Restore the file from a backup. Or move it away and register again: this machine then founds a new ring. Nothing was changed.`,
+      `The ring’s roster in ${path} is damaged: it does not begin with the signed founding record, or a later line is no record. Restore the file from a backup. Or move it away and register again: this machine then founds a new ring. Nothing was changed.`,
     )
   }
-  return { genesis: genesis.data, clusterId: genesis.data.body.clusterId, fingerprint: recordHash(genesis.data.body) }
+  return ringOf(
+    genesis.data,
+    records.flatMap((record) => (record.success ? [record.data] : [])),
+  )
+}
+
+function ringOf(genesis: GenesisRecord, later: readonly RosterRecord[]): Ring {
+  const fingerprint = recordHash(genesis.body)
+  const roster = foldRoster([genesis, ...later], fingerprint, verifySignature)
+  return { genesis, clusterId: genesis.body.clusterId, fingerprint, roster }
 }
 
 function parse(text: string): unknown {
@@ -54,5 +67,5 @@ export async function openRing(path: string, identity: Identity, bootCounter: nu
     nonce: randomBytes(16).toString('base64url'),
   })
   await writeFileDurable(path, `${JSON.stringify(genesis)}\n`)
-  return { genesis, clusterId: genesis.body.clusterId, fingerprint: recordHash(genesis.body) }
+  return ringOf(genesis, [])
 }
