@@ -1,53 +1,27 @@
 import type { NodeId } from '@thatdam/protocol/ids'
 import { byText } from '../roster-view.ts'
-import { capacityOf, type Capacity } from './capacity.ts'
+import { capacityOf } from './capacity.ts'
+import {
+  byHead,
+  byLoad,
+  byTurn,
+  cardOf,
+  hasRoom,
+  isForgettable,
+  isWaiting,
+  LANES,
+  newPlace,
+  NO_CAPACITY,
+  type Card,
+  type NearQueue,
+  type Place,
+} from './cards.ts'
 import { checkJob } from './check.ts'
-import { JOBS_MAX, NEAR_NODES_MAX, NODES_MAX, POOLS, type Assignment, type Job, type WorkNode } from './contract.ts'
+import { JOBS_MAX, NODES_MAX, type Assignment, type Job, type WorkNode } from './contract.ts'
 import { changed, creditsAt, type Account, type Ledger } from './credits.ts'
 import { LazyHeap, RankedSet } from './heaps.ts'
 import { nextChangeMs } from './quiet-hours.ts'
-import { NEAR_ADVANCE_MS, NEAR_WAIT_MS_MAX, opensAtMs, turnOf } from './turn.ts'
-
-/** A queued or running job. Given back, it gets a new card: the old one, dead, may still lie in some heap. */
-interface Card {
-  readonly job: Job
-  readonly turn: number
-  readonly opensAtMs: number
-  readonly lane: number
-  /** Null while it waits. */
-  place: Place | null
-  /** May any node take it by now? */
-  isOpen: boolean
-  isLive: boolean
-}
-
-/** A node, as far as known: a job may name one that nobody has reported yet. */
-interface Place {
-  readonly nodeId: NodeId
-  node: WorkNode | null
-  capacity: Capacity
-  readonly running: Set<Card>
-  readonly perPool: number[]
-  load: number
-  changesAtMs: number
-  readonly queues: (NearQueue | undefined)[]
-}
-
-/** The jobs of one lane that wait for one node, because it has their input. */
-interface NearQueue {
-  readonly place: Place
-  readonly lane: number
-  readonly cards: LazyHeap<Card>
-  head: Card | undefined
-}
-
-/** Jobs that ask the same of a node: a pool, and whether they come from outside. */
-const LANES = POOLS.length * 2
-const laneOf = (job: Job): number => POOLS.indexOf(job.pool) * 2 + Number(job.priority === 'external')
-
-const byTurn = (a: Card, b: Card): number => a.turn - b.turn || byText(a.job.jobId, b.job.jobId)
-const byLoad = (a: Place, b: Place): number => a.load - b.load || byText(a.nodeId, b.nodeId)
-const isWaiting = (card: Card): boolean => card.isLive && card.place === null
+import { NEAR_ADVANCE_MS, NEAR_WAIT_MS_MAX, turnOf } from './turn.ts'
 
 /**
  * Shares queued jobs out among nodes, and is told of each change: a job came, ended or was given back, a node changed. It reads no clock.
@@ -97,7 +71,7 @@ export class Board {
     const job = asked.queuedAtMs > nowMs ? { ...asked, queuedAtMs: nowMs } : asked
     const turn = turnOf(job, { creditsLeft: creditsAt(this.accounts.get(job.asker), job.queuedAtMs) })
     this.account(job.asker, -job.credits, job.queuedAtMs)
-    const card: Card = { job, turn, opensAtMs: opensAtMs(job), lane: laneOf(job), place: null, isOpen: false, isLive: true }
+    const card = cardOf(job, turn)
     const place = runningOn === null ? undefined : this.place(runningOn)
     if (place === undefined) this.enqueue(card)
     else {
@@ -199,7 +173,7 @@ export class Board {
 
   private enqueue(card: Card): void {
     this.cards.set(card.job.jobId, card)
-    for (const nodeId of nearOf(card.job)) {
+    for (const nodeId of card.near) {
       const place = this.place(nodeId)
       if (place === undefined) continue
       const queue = (place.queues[card.lane] ??= { place, lane: card.lane, cards: new LazyHeap(byTurn, isWaiting), head: undefined })
@@ -211,7 +185,7 @@ export class Board {
 
   /** Tells the heaps that a card of theirs waits no more. */
   private unqueue(card: Card): void {
-    for (const nodeId of nearOf(card.job)) this.places.get(nodeId)?.queues[card.lane]?.cards.died()
+    for (const nodeId of card.near) this.places.get(nodeId)?.queues[card.lane]?.cards.died()
     if (card.job.onlyOn === null) (card.isOpen ? this.open[card.lane] : this.opening)?.died()
   }
 
@@ -279,38 +253,8 @@ export class Board {
       for (const place of this.places.values()) if (isForgettable(place)) this.places.delete(place.nodeId)
     }
     if (known !== undefined || this.places.size >= NODES_MAX) return known
-    const place: Place = {
-      nodeId,
-      node: null,
-      capacity: NO_CAPACITY,
-      running: new Set(),
-      perPool: POOLS.map(() => 0),
-      load: Infinity,
-      changesAtMs: Infinity,
-      queues: [],
-    }
+    const place = newPlace(nodeId)
     this.places.set(nodeId, place)
     return place
   }
-}
-
-const NO_CAPACITY: Capacity = { jobs: 0, pools: { derive: 0, transcode: 0, intel: 0, light: 0 }, takesExternal: false }
-
-export const nearOf = (job: Job): readonly NodeId[] =>
-  job.onlyOn === null ? [...new Set(job.near.slice(0, NEAR_NODES_MAX))] : [job.onlyOn]
-
-/** Nobody reported it, and nothing waits for it. */
-const isForgettable = (place: Place): boolean =>
-  place.node === null && place.running.size === 0 && place.queues.every((queue) => queue?.cards.first() === undefined)
-
-function hasRoom(place: Place, lane: number): boolean {
-  const pool = POOLS[lane >> 1]
-  if (pool === undefined || place.running.size >= place.capacity.jobs) return false
-  return (place.perPool[lane >> 1] ?? 0) < place.capacity.pools[pool] && (lane % 2 === 0 || place.capacity.takesExternal)
-}
-
-function byHead(a: NearQueue, b: NearQueue): number {
-  const [one, other] = [a.head, b.head]
-  if (one === undefined || other === undefined) return Number(one === undefined) - Number(other === undefined)
-  return byTurn(one, other) || byLoad(a.place, b.place) || a.lane - b.lane
 }
