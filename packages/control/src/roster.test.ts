@@ -75,7 +75,7 @@ describe('a ring’s roster', () => {
     const gone = remove(founder, 'win', winByPi)
     const unseeing = admit(pi, { key: win, nodeId: 'win', admitter: true }, piIn)
     expect(names(fold(piIn, winByPi, gone, unseeing))).toEqual(['founder', 'pi'])
-    expect(fold(piIn, winByPi, gone).removed.get('win')).toEqual({ by: founder.publicKey, record: recordHash(gone.body) })
+    expect(fold(piIn, winByPi, gone).removed.get('win')).toEqual({ by: founder.publicKey, record: recordHash(gone.body), admitter: false })
     const back = admit(founder, { key: win, nodeId: 'win' }, gone)
     expect(names(fold(piIn, winByPi, gone, back))).toEqual(['founder', 'pi', 'win'])
   })

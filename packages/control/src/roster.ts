@@ -23,7 +23,10 @@ export type Roster = {
   ownerRecoveryKey: string | null
   /** By node id. */
   members: ReadonlyMap<string, Member>
-  removed: ReadonlyMap<string, { by: string; record: string }>
+  /** `admitter`: it was one, so that what it signed as one stays judged by that. */
+  removed: ReadonlyMap<string, { by: string; record: string; admitter: boolean }>
+  /** The ring that this one has gone over to. Of several the one whose record has the smallest hash: they lead on to the same ring. */
+  forward: { clusterId: string; fingerprint: string } | null
   ignored: readonly IgnoredRecord[]
 }
 
@@ -55,11 +58,17 @@ type EffectiveRemoval = { hash: string; nodeId: string; seen: ReadonlySet<string
  * - What a removed admitter signed counts only as far as the remover had seen it.
  * - Where removals speak against each other, the owner's key goes first, then the signer nearer to the founder, then the smaller hash.
  *
+ * @param hashOf `recordHash`, or one that remembers.
  * @throws RangeError when the genesis record of this fingerprint is not among the records, or is not signed by its founder.
  */
-export function foldRoster(records: readonly RosterRecord[], fingerprint: string, verify: VerifyRoster): Roster {
+export function foldRoster(
+  records: readonly RosterRecord[],
+  fingerprint: string,
+  verify: VerifyRoster,
+  hashOf: (body: RosterBody) => string = recordHash,
+): Roster {
   const held = new Map<string, RosterRecord>()
-  for (const record of records) held.set(recordHash(record.body), record)
+  for (const record of records) held.set(hashOf(record.body), record)
   const genesis = held.get(fingerprint)
   if (genesis?.body.kind !== 'genesis' || !verifyGenesis({ ...genesis, body: genesis.body }, verify)) {
     throw new RangeError(`no valid genesis record for the ring ${fingerprint}`)
@@ -86,6 +95,8 @@ class Fold {
   #removals: EffectiveRemoval[] = []
   /** By public key; removed members too, because what the remover had seen of them still counts. */
   #admitted = new Map<string, Admitted>()
+  /** The same by node id: two keys may claim one. */
+  #byNodeId = new Map<string, Set<Admitted>>()
   #counted = new Set<string>()
 
   constructor(fingerprint: string, genesis: GenesisRecord['body'], sound: readonly Held[]) {
@@ -113,8 +124,11 @@ class Fold {
   result(ignored: IgnoredRecord[]): Roster {
     const members = new Map<string, Member>()
     for (const { depth: _, ...member } of this.#admitted.values()) if (!this.#isRemoved(member)) members.set(member.nodeId, member)
-    const removed = new Map<string, { by: string; record: string }>()
-    for (const { nodeId, by, hash } of this.#removals) if (!members.has(nodeId)) removed.set(nodeId, { by, record: hash })
+    const removed = new Map<string, { by: string; record: string; admitter: boolean }>()
+    for (const { nodeId, by, hash } of this.#removals) {
+      if (!members.has(nodeId)) removed.set(nodeId, { by, record: hash, admitter: this.#wasAdmitter(nodeId) })
+    }
+    const forward = this.#forward()
     for (const { hash, record } of this.#sound) {
       if (!this.#counted.has(hash)) ignored.push({ hash, reason: this.#reason(record) })
     }
@@ -124,14 +138,30 @@ class Fold {
       ownerRecoveryKey: this.#genesis.ownerRecoveryKey,
       members: new Map([...members].toSorted(([a], [b]) => (a < b ? -1 : 1))),
       removed,
+      forward,
       ignored: ignored.toSorted((a, b) => (a.hash < b.hash ? -1 : 1)),
     }
+  }
+
+  #wasAdmitter(nodeId: string): boolean {
+    return [...(this.#byNodeId.get(nodeId) ?? [])].some((one) => one.admitter)
+  }
+
+  #forward(): Roster['forward'] {
+    for (const { hash, record } of this.#sound) {
+      if (record.body.kind !== 'forwarding' || !this.#hasRight(hash, record.signer)) continue
+      this.#counted.add(hash)
+      return { clusterId: record.body.toClusterId, fingerprint: record.body.toFingerprint }
+    }
+    return null
   }
 
   /** All admissions that count under the removals so far, round by round from the founder, so that each member's depth is the least. */
   #admit(): void {
     const { founder } = this.#genesis
-    this.#admitted = new Map([[founder.publicKey, { ...founder, admitter: true, record: this.#fingerprint, depth: 0 }]])
+    this.#admitted = new Map()
+    this.#byNodeId = new Map()
+    this.#keep({ ...founder, admitter: true, record: this.#fingerprint, depth: 0 })
     this.#counted = new Set(this.#removals.map((removal) => removal.hash))
     for (let depth = 1; ; depth += 1) {
       const round = this.#sound.filter(({ hash, record }) => !this.#counted.has(hash) && this.#mayAdmit(hash, record))
@@ -144,18 +174,29 @@ class Fold {
     if (record.body.kind !== 'admission') return
     const { nodeId, publicKey, bootCounter, admitter } = record.body
     const member = { nodeId, publicKey, bootCounter, admitter, record: hash, depth }
-    const rival = [...this.#admitted.values()].find((one) => one.nodeId === nodeId && one.publicKey !== publicKey && !this.#isRemoved(one))
+    const rival = this.#rivals(nodeId, publicKey).find((one) => !this.#isRemoved(one))
     if (rival !== undefined && !this.#isRemoved(member)) return
     this.#counted.add(hash)
     const known = this.#admitted.get(publicKey)
-    if (known === undefined || (this.#isRemoved(known) && !this.#isRemoved(member))) this.#admitted.set(publicKey, member)
+    if (known === undefined || (this.#isRemoved(known) && !this.#isRemoved(member))) this.#keep(member)
+  }
+
+  #keep(member: Admitted): void {
+    const before = this.#admitted.get(member.publicKey)
+    if (before !== undefined) this.#byNodeId.get(before.nodeId)?.delete(before)
+    this.#admitted.set(member.publicKey, member)
+    const sameId = this.#byNodeId.get(member.nodeId) ?? new Set()
+    this.#byNodeId.set(member.nodeId, sameId.add(member))
+  }
+
+  #rivals(nodeId: string, publicKey: string): Admitted[] {
+    return [...(this.#byNodeId.get(nodeId) ?? [])].filter((one) => one.publicKey !== publicKey)
   }
 
   #mayAdmit(hash: string, record: RosterRecord): boolean {
     if (record.body.kind !== 'admission' || !this.#hasRight(hash, record.signer)) return false
     const { nodeId, publicKey } = record.body
-    const rivals = [...this.#admitted.values()].filter((one) => one.nodeId === nodeId && one.publicKey !== publicKey)
-    return rivals.every((rival) => this.#isRemoved(rival)) || this.#isRemoved({ nodeId, record: hash })
+    return this.#rivals(nodeId, publicKey).every((rival) => this.#isRemoved(rival)) || this.#isRemoved({ nodeId, record: hash })
   }
 
   #mayRemove(hash: string, record: RosterRecord): boolean {

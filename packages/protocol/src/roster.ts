@@ -31,7 +31,17 @@ export const RemovalBody = z.object({
   seen: z.array(Sha256Hex),
   previous: Sha256Hex,
 })
-export const RosterBody = z.discriminatedUnion('kind', [GenesisBody, AdmissionBody, RemovalBody])
+/** This ring's machines have gone over to another ring of the same owner. Permanent: a laptop that was away finds home by it. */
+export const ForwardingBody = z.object({
+  kind: z.literal('forwarding'),
+  version: z.literal(1),
+  clusterId: ClusterId,
+  toClusterId: ClusterId,
+  /** Hash of the other ring's genesis record. */
+  toFingerprint: Sha256Hex,
+  previous: Sha256Hex,
+})
+export const RosterBody = z.discriminatedUnion('kind', [GenesisBody, AdmissionBody, RemovalBody, ForwardingBody])
 export type RosterBody = z.infer<typeof RosterBody>
 export type GenesisBody = z.infer<typeof GenesisBody>
 
