@@ -221,7 +221,7 @@ free_port() {
     const attempt = (port) => {
       const server = net.createServer()
       server.once("error", () => (port < 8180 ? attempt(port + 1) : process.exit(1)))
-      server.listen(port, () => server.close(() => console.log(port)))
+      server.listen(port, () => server.close(() => process.stdout.write(String(port))))
     }
     attempt(8080)'
 }
