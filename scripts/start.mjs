@@ -1,5 +1,6 @@
 // npm start: from a clean clone to the cloud app, this machine as its first node, and the console. Node 20 or newer, no libraries of its own.
 import fs from 'node:fs'
+import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildAll } from './lib/build.mjs'
 import { ensureInstalled } from './lib/install.mjs'
@@ -118,7 +119,23 @@ async function startCloud() {
     RELEASES_DIR: inRoot('dist', 'release'),
   })
   const ready = await waitFor(cloud, () => readReady(readyFile, cloud.child.pid), 90_000)
+  sayPort('PORT', 3000, String(ready.url), 'the cloud app')
   return String(ready.url)
+}
+
+/** A taken port is no failure, but a person who types the usual address must hear of it. @param {string} variable @param {number} usual @param {string} url @param {string} what */
+function sayPort(variable, usual, url, what) {
+  const wanted = Number(process.env[variable] || usual)
+  const used = Number(new URL(url).port)
+  if (wanted !== 0 && used !== wanted) say(`port ${wanted} is taken by another program: ${what} uses ${used} instead`)
+}
+
+/** Relative folders are those of the person's shell, not of the folder that the agent runs in. */
+function indexPaths() {
+  const given = process.env.INDEX_PATHS
+  const from = process.env.INIT_CWD ?? process.cwd()
+  const absolute = given?.split(';').map((entry) => (/^\s*(~|$)/.test(entry) ? entry : path.resolve(from, entry.trim())))
+  return absolute ? { INDEX_PATHS: absolute.join(';') } : {}
 }
 
 /** The first owner, and a token for this machine. @returns {Promise<{ email: string, oneTimePassword: string | null, joinToken: string }>} */
@@ -156,9 +173,11 @@ async function startAgent(cloudUrl, ffmpegPath) {
     MALLOC_ARENA_MAX: '2',
     UV_THREADPOOL_SIZE: '2',
     ...(ffmpegPath && { FFMPEG_PATH: ffmpegPath }),
+    ...indexPaths(),
   })
   const gateway = await waitFor(agent, () => readReady(`${stateDir}/gateway.json`), 90_000)
   const consoleUrl = String(gateway.url)
+  sayPort('SERVICE_PORT', 8080, consoleUrl, 'the console')
   say('starting the console (its database is made the first time)')
   const deadline = Date.now() + 120_000
   while (!(await consoleAnswers(consoleUrl))) {
