@@ -1,7 +1,9 @@
 import type { Accounts } from './domain/accounts.ts'
+import type { Activity } from './domain/activity.ts'
 import type { Limits } from './domain/limits.ts'
 import type { Nodes } from './domain/nodes.ts'
 import type { Tokens } from './domain/tokens.ts'
+import type { Base, Opened } from './server/addresses.ts'
 import type { Releases } from './server/releases.ts'
 
 /**
@@ -12,10 +14,12 @@ export interface Runtime {
   accounts: Accounts
   tokens: Tokens
   nodes: Nodes
+  activity: Activity
   releases: Releases
   limits: Limits
   sessionSecret: string
-  publicUrl: string | undefined
+  /** The addresses by which another machine reaches this server, for a page that was opened so. */
+  baseFor: (opened: Opened) => Base
   /** Name of this machine. */
   hostname: string
 }

@@ -1,7 +1,7 @@
 import { Badge } from '@thatdam/ui/badge'
 import { Crown, Lock } from 'lucide-react'
 import type { NodeView } from '../domain/node-view.ts'
-import { AWAY_AFTER_MS, contactText, roleText } from './words.ts'
+import { agoText, AWAY_AFTER_MS, roleText } from './words.ts'
 
 export function RoleBadge({ role }: { role: NodeView['role'] }) {
   if (role === null) return <Badge tone="outline">{roleText(role)}</Badge>
@@ -26,9 +26,7 @@ export function Contact({ node }: { node: Pick<NodeView, 'contactAgeMs' | 'locke
   return (
     <span className="inline-flex items-center gap-2 whitespace-nowrap">
       <span aria-hidden className={`size-2 rounded-full border ${away ? 'border-ink-faint' : 'border-healthy bg-healthy'}`} />
-      <span data-testid="contact">
-        {away ? `Away, heard ${contactText(node.contactAgeMs)}` : `Heard ${contactText(node.contactAgeMs)}`}
-      </span>
+      <span data-testid="contact">{away ? `Away, heard ${agoText(node.contactAgeMs)}` : `Heard ${agoText(node.contactAgeMs)}`}</span>
     </span>
   )
 }

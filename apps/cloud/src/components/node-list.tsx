@@ -5,10 +5,11 @@ import { EmptyState } from '@thatdam/ui/empty-state'
 import { RingMark } from '@thatdam/ui/ring'
 import Link from 'next/link'
 import type { NodeView } from '../domain/node-view.ts'
+import { plural } from '../domain/plural.ts'
 import { Contact, RoleBadge } from './node-badges.tsx'
 import { OpenConsole } from './open-console.tsx'
 import { usePolled } from './use-polled.ts'
-import { plural, stateText } from './words.ts'
+import { stateText } from './words.ts'
 
 const EVERY_MS = 2_000
 

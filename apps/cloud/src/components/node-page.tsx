@@ -1,13 +1,13 @@
 'use client'
 import { Banner } from '@thatdam/ui/banner'
 import { Button } from '@thatdam/ui/button'
-import { Dialog } from '@thatdam/ui/dialog'
 import { ChevronLeft } from 'lucide-react'
 import Link from 'next/link'
 import { useRouter } from 'next/navigation'
 import { useState } from 'react'
 import type { NodeView } from '../domain/node-view.ts'
 import { call } from '../web/call.ts'
+import { ConfirmDialog } from './confirm-dialog.tsx'
 import { Contact, RoleBadge } from './node-badges.tsx'
 import { NodeSettingsForm } from './node-settings-form.tsx'
 import { OpenConsole } from './open-console.tsx'
@@ -114,15 +114,6 @@ function LockedBanner({ node }: { node: NodeView }) {
 function RemoveMachine({ node }: { node: NodeView }) {
   const router = useRouter()
   const [open, setOpen] = useState(false)
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<string | null>(null)
-  const remove = async (): Promise<void> => {
-    setBusy(true)
-    const done = await call('DELETE', `/api/nodes/${node.id}`)
-    setBusy(false)
-    if (done.ok) router.push('/nodes')
-    else setProblem(done.message)
-  }
   return (
     <section className="flex flex-col gap-3 border-t border-line pt-6">
       <h2 className="text-xl font-semibold">Remove</h2>
@@ -132,25 +123,16 @@ function RemoveMachine({ node }: { node: NodeView }) {
       <div>
         <Button onClick={() => setOpen(true)}>Remove this machine…</Button>
       </div>
-      <Dialog
+      <ConfirmDialog
         open={open}
         onOpenChange={setOpen}
-        width="sm"
         title={`Remove ${node.settings.name}?`}
-        footer={
-          <>
-            <Button variant="quiet" onClick={() => setOpen(false)}>
-              Keep it
-            </Button>
-            <Button variant="danger" busy={busy} onClick={() => void remove()}>
-              Remove
-            </Button>
-          </>
-        }
+        confirm="Remove"
+        run={() => call('DELETE', `/api/nodes/${node.id}`)}
+        onDone={() => router.push('/nodes')}
       >
-        <p className="text-lg text-ink-soft">It can come back with a fresh command from “Add machine”.</p>
-        {problem === null ? null : <p className="mt-2 text-lg text-danger-text">{problem}</p>}
-      </Dialog>
+        It can come back with a fresh command from “Add machine”.
+      </ConfirmDialog>
     </section>
   )
 }

@@ -13,8 +13,8 @@ export function ageText(ms: number): string {
   return `${Math.round(seconds / 86_400)} days`
 }
 
-/** When the machine was last heard from, as a phrase. */
-export const contactText = (ms: number): string => (ageText(ms) === 'now' ? 'just now' : `${ageText(ms)} ago`)
+/** How long ago, as a phrase. */
+export const agoText = (ms: number): string => (ageText(ms) === 'now' ? 'just now' : `${ageText(ms)} ago`)
 
 const ROLES = { leader: 'Leader', worker: 'Worker', proxy: 'Cameras only' } as const
 export const roleText = (role: NodeView['role']): string => (role === null ? 'Not reported yet' : ROLES[role])
@@ -29,5 +29,3 @@ const STATES: Record<NodeView['services'][number]['state'], string> = {
   'not-in-this-version': 'Not in this version',
 }
 export const stateText = (state: NodeView['services'][number]['state']): string => STATES[state]
-
-export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`

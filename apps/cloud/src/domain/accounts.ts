@@ -1,6 +1,6 @@
 import type { Database } from '@thatdam/db/client'
 import { ThatdamError } from '@thatdam/protocol/errors'
-import { writeAudit } from './audit.ts'
+import { type Actor, tellOf, writeAudit } from './audit.ts'
 import { checkPassword, hashPassword } from './passwords.ts'
 import { SESSION_DAYS } from './session-days.ts'
 
@@ -14,15 +14,16 @@ export interface SignedIn extends SessionClaims {
   email: string
 }
 /** Who asks, and in which organisation. Every query of a page or a route is made within `organisationId`. */
-export interface Person {
-  id: string
+export interface Person extends Actor {
   email: string
   mustChangePassword: boolean
-  organisationId: string
   organisationName: string
   role: string
   sessionId: string
 }
+
+/** A person works in the oldest organisation they belong to. */
+const FIRST_MEMBERSHIP = { orderBy: { createdAt: 'asc' }, take: 1 } as const
 
 export class Accounts {
   readonly #db: Database
@@ -35,21 +36,17 @@ export class Accounts {
     email: string
     password: string
     mustChangePassword?: boolean
+    /** Where the wish came from; null: this server itself. */
+    address: string | null
   }): Promise<{ userId: string; organisationId: string }> {
     const passwordHash = await hashPassword(input.password)
-    const { email, mustChangePassword = false } = input
+    const { email, mustChangePassword = false, address } = input
     try {
       return await this.#db.$transaction(async (tx) => {
         const user = await tx.user.create({ data: { email, passwordHash, mustChangePassword } })
         const organisation = await tx.organisation.create({ data: { name: `${email.split('@')[0] ?? email}’s machines` } })
         await tx.membership.create({ data: { organisationId: organisation.id, userId: user.id, role: 'owner' } })
-        await writeAudit(tx, {
-          organisationId: organisation.id,
-          actor: `user:${user.id}`,
-          action: 'account.made',
-          subject: email,
-          detail: '',
-        })
+        await tellOf(tx, { id: user.id, organisationId: organisation.id, address }, { action: 'account.made', subject: email })
         return { userId: user.id, organisationId: organisation.id }
       })
     } catch (error) {
@@ -58,21 +55,28 @@ export class Accounts {
     }
   }
 
-  /** Null when address and password do not belong together. */
-  async signIn(email: string, password: string): Promise<SignedIn | null> {
-    const user = await this.#db.user.findUnique({ where: { email } })
-    if (!(await checkPassword(user?.passwordHash ?? null, password)) || user === null) return null
+  /** Null when e-mail address and password do not belong together; the owner of that account reads of it. */
+  async signIn({ email, password, address }: { email: string; password: string; address: string }): Promise<SignedIn | null> {
+    const user = await this.#db.user.findUnique({ where: { email }, include: { memberships: FIRST_MEMBERSHIP } })
+    const right = await checkPassword(user?.passwordHash ?? null, password)
+    if (user === null) return null
+    const organisationId = user.memberships[0]?.organisationId ?? null
+    if (!right) {
+      await writeAudit(this.#db, { organisationId, actor: 'stranger', action: 'session.refused', subject: email, address })
+      return null
+    }
     const now = Date.now()
     await this.#db.userSession.deleteMany({ where: { userId: user.id, expiresAt: { lt: new Date(now) } } })
     const session = await this.#db.userSession.create({ data: { userId: user.id, expiresAt: new Date(now + SESSION_DAYS * 86_400_000) } })
+    await writeAudit(this.#db, { organisationId, actor: `user:${user.id}`, action: 'session.started', subject: email, address })
     return { id: user.id, email: user.email, sessionId: session.id, sessionVersion: user.sessionVersion }
   }
 
   /** Asked on every request: a session that was ended anywhere is over at once. */
-  async personOf(claims: SessionClaims): Promise<Person | null> {
+  async personOf(claims: SessionClaims, address: string): Promise<Person | null> {
     const session = await this.#db.userSession.findUnique({
       where: { id: claims.sessionId },
-      include: { user: { include: { memberships: { include: { organisation: true }, orderBy: { createdAt: 'asc' }, take: 1 } } } },
+      include: { user: { include: { memberships: { ...FIRST_MEMBERSHIP, include: { organisation: true } } } } },
     })
     if (session === null || session.expiresAt.getTime() < Date.now()) return null
     const { user } = session
@@ -86,11 +90,15 @@ export class Accounts {
       organisationName: membership.organisation.name,
       role: membership.role,
       sessionId: session.id,
+      address,
     }
   }
 
-  async signOut(sessionId: string): Promise<void> {
-    await this.#db.userSession.deleteMany({ where: { id: sessionId } })
+  /** Ends one session; one that has ended already is left in peace. */
+  async signOut(claims: SessionClaims, address: string): Promise<void> {
+    const person = await this.personOf(claims, address)
+    const { count } = await this.#db.userSession.deleteMany({ where: { id: claims.sessionId } })
+    if (person !== null && count > 0) await tellOf(this.#db, person, { action: 'session.ended', subject: person.email })
   }
 
   /** Ends every session of this person, the one that asks too. */
@@ -98,13 +106,7 @@ export class Accounts {
     await this.#db.$transaction(async (tx) => {
       await tx.user.update({ where: { id: person.id }, data: { sessionVersion: { increment: 1 } } })
       await tx.userSession.deleteMany({ where: { userId: person.id } })
-      await writeAudit(tx, {
-        organisationId: person.organisationId,
-        actor: `user:${person.id}`,
-        action: 'session.all-ended',
-        subject: person.email,
-        detail: '',
-      })
+      await tellOf(tx, person, { action: 'session.all-ended', subject: person.email })
     })
   }
 
@@ -112,6 +114,7 @@ export class Accounts {
   async changePassword(person: Person, input: { current: string; next: string }): Promise<void> {
     const user = await this.#db.user.findUniqueOrThrow({ where: { id: person.id } })
     if (!(await checkPassword(user.passwordHash, input.current))) {
+      await tellOf(this.#db, person, { action: 'password.refused', subject: person.email })
       throw new ThatdamError('FORBIDDEN', 'The current password is not right. Type it again.')
     }
     if (input.current === input.next) throw new ThatdamError('BAD_REQUEST', 'The new password is the current one. Choose another.')
@@ -119,13 +122,7 @@ export class Accounts {
     await this.#db.$transaction(async (tx) => {
       await tx.user.update({ where: { id: user.id }, data: { passwordHash, mustChangePassword: false, sessionVersion: { increment: 1 } } })
       await tx.userSession.deleteMany({ where: { userId: user.id } })
-      await writeAudit(tx, {
-        organisationId: person.organisationId,
-        actor: `user:${user.id}`,
-        action: 'password.changed',
-        subject: user.email,
-        detail: '',
-      })
+      await tellOf(tx, person, { action: 'password.changed', subject: person.email })
     })
   }
 }

@@ -6,12 +6,12 @@ import type { CloudNode, Prisma } from '@thatdam/db/generated/client'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { NodeSettings, type NodeSettingsPatch } from '@thatdam/protocol/settings'
 import type { Person } from './accounts.ts'
-import { writeAudit } from './audit.ts'
+import { type Actor, tellOf } from './audit.ts'
 import { notifyNode } from './node-channel.ts'
 import { type NodeView, settingsOf, viewOf } from './node-view.ts'
 
 const NODES_MAX = 1_000
-type Owner = Pick<Person, 'id' | 'email' | 'organisationId'>
+type Owner = Actor & Pick<Person, 'email'>
 
 /** Machines of one organisation. Another organisation's id is as unknown as one that never was. */
 export class Nodes {
@@ -41,14 +41,14 @@ export class Nodes {
   /** Writes the wishes and wakes the node's held poll with the commit. Null: no such node. */
   async changeSettings(owner: Owner, id: string, patch: NodeSettingsPatch): Promise<NodeView | null> {
     return this.#locked(owner, id, async (tx, row) => {
-      const merged = NodeSettings.parse({ ...settingsOf(row), ...withoutUndefined(patch) })
+      const before = settingsOf(row)
+      const merged = NodeSettings.parse({ ...before, ...withoutUndefined(patch) })
       const changed = await tx.cloudNode.update({
         where: { id },
         data: { settings: merged, settingsRevision: { increment: 1 }, revision: { increment: 1 } },
       })
       await notifyNode(tx, id)
-      const detail = Object.keys(patch).join(', ')
-      await this.#tell(tx, owner, { action: 'node.settings', subject: row.nodeId, detail })
+      await tellOf(tx, owner, { action: 'node.settings', subject: row.nodeId, detail: changedNames(before, merged) })
       return viewOf(changed, { nowMs: Date.now(), machine: null })
     })
   }
@@ -58,7 +58,7 @@ export class Nodes {
     const removed = await this.#locked(owner, id, async (tx, row) => {
       await tx.cloudNode.update({ where: { id }, data: { revokedAt: new Date(), revision: { increment: 1 } } })
       await notifyNode(tx, id)
-      await this.#tell(tx, owner, { action: 'node.removed', subject: row.nodeId, detail: '' })
+      await tellOf(tx, owner, { action: 'node.removed', subject: row.nodeId })
       return true
     })
     return removed === true
@@ -69,7 +69,7 @@ export class Nodes {
     const unlocked = await this.#locked(owner, id, async (tx, row) => {
       await tx.cloudNode.update({ where: { id }, data: { lockedAt: null, revision: { increment: 1 } } })
       await notifyNode(tx, id)
-      await this.#tell(tx, owner, { action: 'node.unlocked', subject: row.nodeId, detail: '' })
+      await tellOf(tx, owner, { action: 'node.unlocked', subject: row.nodeId })
       return true
     })
     return unlocked === true
@@ -92,7 +92,7 @@ export class Nodes {
       email: owner.email,
       expiresAtMs: Date.now() + HANDOFF_LIFE_MS,
     }
-    await this.#tell(this.#db, owner, { action: 'console.opened', subject: row.nodeId, detail: '' })
+    await tellOf(this.#db, owner, { action: 'console.opened', subject: row.nodeId })
     return `${door.url}/auth/handoff?token=${encodeURIComponent(issueHandoffToken(claims, this.#instance))}`
   }
 
@@ -104,14 +104,17 @@ export class Nodes {
       return row && change(tx, row)
     })
   }
-
-  async #tell(
-    tx: Prisma.TransactionClient | Database,
-    owner: Owner,
-    what: { action: string; subject: string; detail: string },
-  ): Promise<void> {
-    await writeAudit(tx, { organisationId: owner.organisationId, actor: `user:${owner.id}`, ...what })
-  }
 }
 
 const withoutUndefined = (patch: NodeSettingsPatch) => Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined))
+
+const NAMES: Partial<Record<keyof NodeSettings, string>> = { indexPaths: 'folders to index', quietHours: 'quiet hours' }
+
+/** The settings whose value is another one now, in plain words. */
+function changedNames(before: NodeSettings, after: NodeSettings): string {
+  const keys = Object.keys(after) as (keyof NodeSettings)[]
+  return keys
+    .filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+    .map((key) => NAMES[key] ?? key)
+    .join(', ')
+}

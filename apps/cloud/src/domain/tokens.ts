@@ -3,8 +3,8 @@ import type { Signer } from '@thatdam/control/keys'
 import { fingerprint } from '@thatdam/control/keys'
 import { makeToken, newRingScope } from '@thatdam/control/token'
 import type { Database } from '@thatdam/db/client'
-import type { Person } from './accounts.ts'
-import { writeAudit } from './audit.ts'
+import { type Actor, tellOf } from './audit.ts'
+import { plural } from './plural.ts'
 import type { TokenChoice } from './token-choice.ts'
 
 /** Unused tokens of one organisation that live at the same time. */
@@ -14,8 +14,19 @@ export interface MadeToken {
   id: string
   /** The secret text, shown once. */
   text: string
-  expiresAtMs: number
+  /** From now: the browser's clock may be another. */
+  expiresInMs: number
   machines: number
+}
+/** A token that still takes machines. */
+export interface OpenToken {
+  id: string
+  madeAgoMs: number
+  /** E-mail address. */
+  madeBy: string
+  expiresInMs: number
+  machines: number
+  usesLeft: number
 }
 export interface TokenProgress {
   state: 'waiting' | 'connected' | 'expired' | 'revoked'
@@ -32,7 +43,7 @@ export class Tokens {
     this.#instance = instance
   }
 
-  async make(owner: Pick<Person, 'id' | 'organisationId'>, choice: TokenChoice): Promise<MadeToken> {
+  async make(owner: Actor, choice: TokenChoice): Promise<MadeToken> {
     const scope = newRingScope(owner.organisationId)
     const { text, tokenKey } = makeToken(scope, fingerprint(this.#instance.publicKey))
     const createdAt = new Date()
@@ -50,10 +61,9 @@ export class Tokens {
       await tx.joinToken.create({
         data: { id, organisationId, createdById: owner.id, scope, tokenKey, usesMax: choice.machines, createdAt, expiresAt },
       })
-      const detail = `${choice.machines} machine(s), ${choice.lifeMinutes} min`
-      await writeAudit(tx, { organisationId, actor: `user:${owner.id}`, action: 'token.made', subject: id, detail })
+      await tellOf(tx, owner, { action: 'token.made', subject: id, detail: choiceText(choice) })
     })
-    return { id, text, expiresAtMs: expiresAt.getTime(), machines: choice.machines }
+    return { id, text, expiresInMs: expiresAt.getTime() - createdAt.getTime(), machines: choice.machines }
   }
 
   /** Null when this organisation has no such token. */
@@ -75,15 +85,42 @@ export class Tokens {
     return { state, machines: token.usesMax, joined }
   }
 
-  /** @returns false when this organisation has no such token. */
-  async revoke(person: Person, id: string): Promise<boolean> {
-    const { organisationId } = person
-    const { count } = await this.#db.joinToken.updateMany({
-      where: { id, organisationId, revokedAt: null },
-      data: { revokedAt: new Date() },
+  /** Those that a machine could still join with, newest first. */
+  async open(organisationId: string): Promise<OpenToken[]> {
+    const now = Date.now()
+    const rows = await this.#db.joinToken.findMany({
+      where: { organisationId, revokedAt: null, expiresAt: { gt: new Date(now) }, uses: { lt: this.#db.joinToken.fields.usesMax } },
+      orderBy: { createdAt: 'desc' },
+      take: LIVE_TOKENS_MAX,
+      include: { createdBy: { select: { email: true } } },
     })
-    if (count > 0)
-      await writeAudit(this.#db, { organisationId, actor: `user:${person.id}`, action: 'token.revoked', subject: id, detail: '' })
-    return count > 0 || (await this.#db.joinToken.count({ where: { id, organisationId } })) > 0
+    return rows.map((row) => ({
+      id: row.id,
+      madeAgoMs: Math.max(0, now - row.createdAt.getTime()),
+      madeBy: row.createdBy.email,
+      expiresInMs: row.expiresAt.getTime() - now,
+      machines: row.usesMax,
+      usesLeft: row.usesMax - row.uses,
+    }))
   }
+
+  /** Twice is harmless. @returns false when this organisation has no such token. */
+  async revoke(owner: Actor, id: string): Promise<boolean> {
+    const { organisationId } = owner
+    return this.#db.$transaction(async (tx) => {
+      const { count } = await tx.joinToken.updateMany({ where: { id, organisationId, revokedAt: null }, data: { revokedAt: new Date() } })
+      if (count > 0) await tellOf(tx, owner, { action: 'token.revoked', subject: id })
+      return count > 0 || (await tx.joinToken.count({ where: { id, organisationId } })) > 0
+    })
+  }
+}
+
+/** "5 machines, valid for 2 hours". */
+function choiceText({ machines, lifeMinutes }: TokenChoice): string {
+  const units = [
+    { minutes: 1440, unit: 'day' },
+    { minutes: 60, unit: 'hour' },
+  ]
+  const { minutes, unit } = units.find((one) => lifeMinutes % one.minutes === 0) ?? { minutes: 1, unit: 'minute' }
+  return `${plural(machines, 'machine')}, valid for ${plural(lifeMinutes / minutes, unit)}`
 }

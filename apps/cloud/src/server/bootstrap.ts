@@ -38,7 +38,12 @@ async function firstOwner(db: OpenDatabase['db'], env: Env): Promise<FirstOwner>
     const given =
       env.FIRST_OWNER_PASSWORD_FILE === undefined ? null : Password.parse(readFileSync(env.FIRST_OWNER_PASSWORD_FILE, 'utf8').trim())
     const oneTimePassword = given === null ? makeOneTimePassword() : null
-    const made = await new Accounts(db).signUp({ email, password: given ?? oneTimePassword ?? '', mustChangePassword: given === null })
+    const made = await new Accounts(db).signUp({
+      email,
+      password: given ?? oneTimePassword ?? '',
+      mustChangePassword: given === null,
+      address: null,
+    })
     return { id: made.userId, email, organisationId: made.organisationId, oneTimePassword }
   }
   const owner = { id: user.id, email: user.email, organisationId: user.memberships[0]?.organisationId ?? '' }
@@ -58,7 +63,7 @@ async function main(): Promise<void> {
   const { db, postgres } = await openDatabase(env)
   try {
     const owner = await firstOwner(db, env)
-    const token = await new Tokens(db, instance).make(owner, TokenChoice.parse({}))
+    const token = await new Tokens(db, instance).make({ ...owner, address: null }, TokenChoice.parse({}))
     console.log(JSON.stringify({ email: owner.email, oneTimePassword: owner.oneTimePassword, joinToken: token.text }))
   } finally {
     await db.$disconnect()

@@ -11,6 +11,7 @@ import { PollHub } from '@thatdam/control/poll-hub'
 import { RateLimiter } from '@thatdam/control/rate-limits'
 import { type Listener, listen } from '@thatdam/db/notify'
 import { Accounts } from '../domain/accounts.ts'
+import { Activity } from '../domain/activity.ts'
 import { pruneAudit } from '../domain/audit.ts'
 import { limits } from '../domain/limits.ts'
 import { NODE_CHANNEL } from '../domain/node-channel.ts'
@@ -18,7 +19,7 @@ import { Nodes } from '../domain/nodes.ts'
 import { Tokens } from '../domain/tokens.ts'
 import { type Env, readEnv } from '../env.ts'
 import { setRuntime } from '../runtime.ts'
-import { lanAddresses } from './addresses.ts'
+import { baseFor, isLoopbackHost, lanAddresses } from './addresses.ts'
 import { PrismaControlStore } from './control-store.ts'
 import { openDatabase, type OpenDatabase } from './database.ts'
 import { isTrusted } from './guard.ts'
@@ -30,6 +31,7 @@ import { loadSecrets, type Secrets } from './state.ts'
 const HELD_POLLS_MAX = 18_000
 const PORTS_TRIED = 20
 const STOP_GRACE_MS = 3_000
+const PRUNE_EVERY_MS = 86_400_000
 
 const say = (text: string): void => console.log(`[cloud] ${text}`)
 
@@ -47,7 +49,6 @@ async function start(env: Env, ending: Ending): Promise<void> {
 }
 
 async function serve(env: Env, { secrets, open, ending }: { secrets: Secrets; open: OpenDatabase; ending: Ending }): Promise<void> {
-  await pruneAudit(open.db, Date.now())
   const hub = new PollHub({ heldMax: HELD_POLLS_MAX })
   const wakes = await listen({
     url: open.url,
@@ -77,10 +78,12 @@ async function openDoors(env: Env, { secrets, open, ending, hub, wakes }: Ready)
     accounts: new Accounts(open.db),
     tokens: new Tokens(open.db, secrets.instance),
     nodes: new Nodes(open.db, secrets.instance),
+    activity: new Activity(open.db),
     releases,
     limits,
     sessionSecret: secrets.sessionSecret,
-    publicUrl: env.PUBLIC_URL,
+    // Bound to loopback, no address of the network leads here.
+    baseFor: (opened) => baseFor(opened, env.PUBLIC_URL, isLoopbackHost(env.HOST ?? '') ? [] : lanAddresses()),
     hostname: hostname(),
   })
   const pages = new Pages({ dev: env.CLOUD_DEV, dir: path.resolve(import.meta.dirname, '../..') })
@@ -102,7 +105,17 @@ async function openDoors(env: Env, { secrets, open, ending, hub, wakes }: Ready)
   server.on('upgrade', (request, socket, head) => pages.upgrade(request, socket, head))
   const port = await listenNear(server, env)
   await announce(env, port)
+  keepAuditShort(open)
   ending.started({ server, hub, wakes, pages, open })
+}
+
+/** Now and once a day. What fails is tried again the next day. */
+function keepAuditShort({ db }: OpenDatabase): void {
+  const prune = (): void => {
+    pruneAudit(db, Date.now()).catch((error: unknown) => console.error('[cloud] old entries of the activity page stay for now', error))
+  }
+  prune()
+  setInterval(prune, PRUNE_EVERY_MS).unref()
 }
 
 function agentRoutes(env: Env, parts: { open: OpenDatabase; hub: PollHub; secrets: Secrets }): AgentRouteDeps {
@@ -145,7 +158,7 @@ async function listenNear(server: Server, env: Env): Promise<number> {
 
 async function announce(env: Env, port: number): Promise<void> {
   const url = env.PUBLIC_URL ?? `http://localhost:${port}`
-  const lan = lanAddresses()[0]
+  const lan = lanAddresses()[0]?.address
   say(`Ready on ${url}${env.PUBLIC_URL === undefined && lan !== undefined ? `, for other machines on http://${lan}:${port}` : ''}`)
   if (env.READY_FILE === undefined) return
   await mkdir(path.dirname(env.READY_FILE), { recursive: true })

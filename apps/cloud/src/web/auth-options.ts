@@ -2,6 +2,7 @@ import type { NextAuthOptions } from 'next-auth'
 import Credentials from 'next-auth/providers/credentials'
 import { SESSION_DAYS } from '../domain/session-days.ts'
 import { runtime } from '../runtime.ts'
+import { Claims, visitor } from './session.ts'
 
 /** E-mail and password only; the token in the cookie names a row of `user_sessions`, so that it can be ended. */
 export function authOptions(): NextAuthOptions {
@@ -18,7 +19,7 @@ export function authOptions(): NextAuthOptions {
           const password = given?.password ?? ''
           // Nothing longer can be a password here, and hashing it would cost us.
           if (email.length > 254 || password.length > 256) return null
-          return accounts.signIn(email, password)
+          return accounts.signIn({ email, password, address: (await visitor()).peer })
         },
       }),
     ],
@@ -32,7 +33,8 @@ export function authOptions(): NextAuthOptions {
     },
     events: {
       signOut: async ({ token }) => {
-        if (typeof token?.['sessionId'] === 'string') await accounts.signOut(token['sessionId'])
+        const claims = Claims.safeParse(token)
+        if (claims.success) await accounts.signOut(claims.data, (await visitor()).peer)
       },
     },
   }

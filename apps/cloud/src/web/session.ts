@@ -6,7 +6,8 @@ import type { Person } from '../domain/accounts.ts'
 import { runtime } from '../runtime.ts'
 
 const COOKIES = ['__Secure-next-auth.session-token', 'next-auth.session-token']
-const Claims = z.object({ sessionId: z.uuid(), sessionVersion: z.number().int() })
+/** What the cookie's token says of the session. */
+export const Claims = z.object({ sessionId: z.uuid(), sessionVersion: z.number().int() })
 
 /** Who asks, looked up anew for every request: a session that was ended is over at once. */
 export async function currentPerson(): Promise<Person | null> {
@@ -15,7 +16,7 @@ export async function currentPerson(): Promise<Person | null> {
   if (token === undefined || token.length > 4096) return null
   const { accounts, sessionSecret } = runtime()
   const claims = Claims.safeParse(await decode({ token, secret: sessionSecret }).catch(() => null))
-  return claims.success ? accounts.personOf(claims.data) : null
+  return claims.success ? accounts.personOf(claims.data, (await visitor()).peer) : null
 }
 
 /** For pages: strangers go to the sign-in page, the first owner to choosing a password. */

@@ -16,6 +16,7 @@ export default async function AppLayout({ children }: { children: ReactNode }) {
           <nav aria-label="Main" className="flex items-center gap-1 max-sm:order-last max-sm:w-full">
             <NavLink href="/nodes">Machines</NavLink>
             <NavLink href="/add-machine">Add machine</NavLink>
+            <NavLink href="/activity">Activity</NavLink>
           </nav>
           <div className="flex min-w-0 grow basis-0 items-center justify-end gap-1">
             <Link

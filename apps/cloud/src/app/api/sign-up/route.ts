@@ -8,8 +8,9 @@ const SignUp = z.strictObject({ email: Email, password: Password })
 
 export const POST = openRoute(async (request) => {
   const { accounts, limits } = runtime()
-  await limits.signUp((await visitor()).peer)
+  const { peer } = await visitor()
+  await limits.signUp(peer)
   const { email, password } = await readBody(request, SignUp)
-  await accounts.signUp({ email, password })
+  await accounts.signUp({ email, password, address: peer })
   return answer(201, { email })
 })
