@@ -7,24 +7,29 @@ import { Select } from '@thatdam/ui/select'
 import { Skeleton } from '@thatdam/ui/skeleton'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type { MadeToken } from '../domain/tokens.ts'
-import type { Base } from '../server/addresses.ts'
+import type { BaseOrigin } from '../server/addresses.ts'
+import type { ScriptName } from '../server/releases.ts'
 import { call } from '../web/call.ts'
 import { JoinProgress } from './join-progress.tsx'
 import { ScriptTrust } from './script-trust.tsx'
 
 export interface PlatformChoice {
   id: 'linux' | 'macos' | 'windows'
-  script: 'install.sh' | 'install.ps1'
-  /** Of the script as this address serves it; null when this installation has none. */
-  sha256: string | null
+  script: ScriptName
   kinds: { label: string; built: boolean }[]
+}
+
+export interface Address extends BaseOrigin {
+  /** Of the scripts as this address serves them; null when this installation has none. */
+  sha256: Record<ScriptName, string | null>
 }
 
 const NAMES = { linux: 'Linux, Raspberry Pi', macos: 'macOS', windows: 'Windows' } as const
 const WHERE = {
   linux: 'Run this in a terminal of the machine, or over SSH.',
   macos: 'Run this in Terminal.',
-  windows: 'Run this in PowerShell; opened as administrator, it installs for everyone on the machine.',
+  windows:
+    'Run this in PowerShell. Opened as administrator, ThatDAM starts with the machine; otherwise when you sign in. Either way it works with Windows’ own PowerShell and newer ones.',
 } as const
 const LIVES = [
   { value: '15', label: '15 minutes' },
@@ -57,20 +62,30 @@ function useToken() {
   return { made, problem, make }
 }
 
-export function AddMachine({ base, platforms }: { base: Base; platforms: PlatformChoice[] }) {
+interface AddMachineProps {
+  /** By which a machine may reach this server, best first. */
+  addresses: Address[]
+  loopbackOnly: boolean
+  platforms: PlatformChoice[]
+}
+
+export function AddMachine({ addresses, loopbackOnly, platforms }: AddMachineProps) {
+  const [wantedOrigin, setOrigin] = useState(addresses[0]?.origin)
   const [chosen, setChosen] = useState<PlatformChoice['id']>('linux')
   const [lifeMinutes, setLifeMinutes] = useState('15')
   const [machines, setMachines] = useState('1')
   const { made, problem, make } = useToken()
   const platform = platforms.find((one) => one.id === chosen) ?? platforms[0]
-  if (platform === undefined) return null
+  const address = addresses.find((one) => one.origin === wantedOrigin) ?? addresses[0]
+  if (platform === undefined || address === undefined) return null
+  const { origin } = address
   const again = (life: string, count: string): void => {
     setLifeMinutes(life)
     setMachines(count)
     void make(Number(life), Number(count))
   }
   return (
-    <div className="flex max-w-[760px] flex-col gap-6">
+    <>
       <div className="flex flex-col gap-1">
         <h1 className="text-2xl font-semibold">Add a machine</h1>
         <p className="text-lg text-ink-soft">Copy the command, run it there, and watch this page.</p>
@@ -88,12 +103,19 @@ export function AddMachine({ base, platforms }: { base: Base; platforms: Platfor
           </Button>
         ))}
       </div>
-      {base.loopbackOnly ? (
+      {loopbackOnly ? (
         <Banner tone="warning">
-          This server is only reachable on this machine ({base.origin}), so the command works here alone. Connect it to a network, or set
+          This server is only reachable on this machine ({origin}), so the command works here alone. Connect it to a network, or set
           PUBLIC_URL, to add others.
         </Banner>
       ) : null}
+      {addresses.length < 2 ? null : (
+        <div className="max-w-[360px]">
+          <Field label="Address of this server, as the machine reaches it">
+            <Select value={origin} onValueChange={setOrigin} options={addresses.map((one) => ({ value: one.origin, label: one.label }))} />
+          </Field>
+        </div>
+      )}
       <NotBuilt platform={platform} />
       {problem === null ? null : <Banner tone="error">{problem}</Banner>}
       <div className="flex flex-col gap-3">
@@ -104,7 +126,7 @@ export function AddMachine({ base, platforms }: { base: Base; platforms: Platfor
           </>
         ) : (
           <JoinProgress key={made.id} token={made} onAgain={() => again(lifeMinutes, machines)}>
-            <Command where={WHERE[platform.id]} text={commandFor(platform, base.origin, made.text)} />
+            <Command where={WHERE[platform.id]} text={commandFor(platform, origin, made.text)} />
           </JoinProgress>
         )}
       </div>
@@ -122,8 +144,8 @@ export function AddMachine({ base, platforms }: { base: Base; platforms: Platfor
           A choice makes a new command. Whoever has it can add machines to your account while it is valid.
         </p>
       </details>
-      <ScriptTrust platform={platform} origin={base.origin} />
-    </div>
+      <ScriptTrust platform={platform} address={address} />
+    </>
   )
 }
 

@@ -3,18 +3,19 @@ import { Button } from '@thatdam/ui/button'
 import { CircleCheck, Hourglass, LoaderCircle } from 'lucide-react'
 import Link from 'next/link'
 import { type ReactNode, useEffect, useState } from 'react'
+import { plural } from '../domain/plural.ts'
 import type { MadeToken, TokenProgress } from '../domain/tokens.ts'
 import { usePolled } from './use-polled.ts'
-import { plural } from './words.ts'
 
 const EVERY_MS = 1_000
 
-function useSecondsLeft(untilMs: number): number {
-  const [left, setLeft] = useState(() => Math.max(0, untilMs - Date.now()))
+function useSecondsLeft(fromNowMs: number): number {
+  const [left, setLeft] = useState(fromNowMs)
   useEffect(() => {
+    const untilMs = Date.now() + fromNowMs
     const timer = setInterval(() => setLeft(Math.max(0, untilMs - Date.now())), 1000)
     return () => clearInterval(timer)
-  }, [untilMs])
+  }, [fromNowMs])
   return Math.ceil(left / 1000)
 }
 
@@ -35,24 +36,24 @@ interface JoinProgressProps {
 /** Turns to "connected" by itself. */
 export function JoinProgress({ token, onAgain, children }: JoinProgressProps) {
   const { value: progress } = usePolled<TokenProgress>(`/api/tokens/${token.id}`, WAITING, EVERY_MS)
-  const secondsLeft = useSecondsLeft(token.expiresAtMs)
+  const secondsLeft = useSecondsLeft(token.expiresInMs)
   const over = secondsLeft === 0 || progress.state === 'expired' || progress.state === 'revoked'
   const usedUp = progress.joined.length >= token.machines
   return (
     <>
       {over || usedUp ? null : children}
       {progress.joined.length > 0 ? <Joined progress={progress} token={token} onAgain={onAgain} over={over} /> : null}
-      {progress.joined.length === 0 && over ? <Expired onAgain={onAgain} /> : null}
+      {progress.joined.length === 0 && over ? <Over revoked={progress.state === 'revoked'} onAgain={onAgain} /> : null}
       {progress.joined.length === 0 && !over ? <Waiting token={token} secondsLeft={secondsLeft} /> : null}
     </>
   )
 }
 
-function Expired({ onAgain }: { onAgain: () => void }) {
+function Over({ revoked, onAgain }: { revoked: boolean; onAgain: () => void }) {
   return (
     <output className="flex min-h-11 flex-wrap items-center gap-3 text-lg">
       <Hourglass className="size-5 text-ink-faint" aria-hidden />
-      <span>This command has expired.</span>
+      <span>{revoked ? 'This command was revoked.' : 'This command has expired.'}</span>
       <Button variant="primary" onClick={onAgain}>
         Make a new one
       </Button>

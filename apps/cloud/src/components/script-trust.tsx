@@ -1,9 +1,11 @@
 'use client'
 import { CopyLine } from '@thatdam/ui/copy-button'
-import type { PlatformChoice } from './add-machine.tsx'
+import type { Address, PlatformChoice } from './add-machine.tsx'
 
 /** The script is trusted on first use; who does not like that compares it first. */
-export function ScriptTrust({ platform, origin }: { platform: PlatformChoice; origin: string }) {
+export function ScriptTrust({ platform, address }: { platform: PlatformChoice; address: Address }) {
+  const { origin } = address
+  const sha256 = address.sha256[platform.script]
   const check =
     platform.id === 'windows'
       ? `irm ${origin}/install.ps1 -OutFile install.ps1; (Get-FileHash install.ps1).Hash.ToLower()`
@@ -17,11 +19,11 @@ export function ScriptTrust({ platform, origin }: { platform: PlatformChoice; or
           never crosses the network. To compare the script first, run this there and look whether it prints the same checksum.
         </p>
         <CopyLine text={check} />
-        {platform.sha256 === null ? (
+        {sha256 === null ? (
           <p className="text-base text-ink-soft">This installation has no {platform.script}.</p>
         ) : (
           <p className="text-base">
-            SHA-256 <code className="font-mono [overflow-wrap:anywhere]">{platform.sha256}</code>
+            SHA-256 <code className="font-mono [overflow-wrap:anywhere]">{sha256}</code>
           </p>
         )}
       </div>

@@ -2,14 +2,20 @@ import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 
 const VIRTUAL = /^(docker|br-|veth|virbr|vmnet|vboxnet|tailscale|utun|zt|wg|cni|flannel|cali)/i
 
+export interface LanAddress {
+  address: string
+  interfaceName: string
+}
+
 /** IPv4 addresses of this machine that others on its network can use, real interfaces before bridges and VPNs. */
-export function lanAddresses(interfaces: NodeJS.Dict<NetworkInterfaceInfo[]> = networkInterfaces()): string[] {
-  const found = Object.entries(interfaces).flatMap(([name, infos]) =>
-    (infos ?? [])
-      .filter((info) => info.family === 'IPv4' && !info.internal && !info.address.startsWith('169.254.'))
-      .map((info) => ({ address: info.address, rank: VIRTUAL.test(name) ? 1 : 0 })),
-  )
-  return found.toSorted((a, b) => a.rank - b.rank).map((one) => one.address)
+export function lanAddresses(interfaces: NodeJS.Dict<NetworkInterfaceInfo[]> = networkInterfaces()): LanAddress[] {
+  return Object.entries(interfaces)
+    .flatMap(([interfaceName, infos]) =>
+      (infos ?? [])
+        .filter((info) => info.family === 'IPv4' && !info.internal && !info.address.startsWith('169.254.'))
+        .map(({ address }) => ({ address, interfaceName })),
+    )
+    .toSorted((a, b) => Number(VIRTUAL.test(a.interfaceName)) - Number(VIRTUAL.test(b.interfaceName)))
 }
 
 export function isLoopbackHost(hostname: string): boolean {
@@ -29,27 +35,37 @@ export function isLoopbackPeer(address: string | undefined): boolean {
 /** A Host header that is only a name or address and a port: it is written into install scripts. */
 export const HOST_PATTERN = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
 
+/** How a page was opened. */
+export interface Opened {
+  host: string
+  scheme: 'http' | 'https'
+}
 export interface Base {
-  /** Origin that another machine reaches this server by. */
-  origin: string
-  /** No other machine can reach that origin. */
+  /** Origins by which another machine may reach this server, best first. */
+  origins: [BaseOrigin, ...BaseOrigin[]]
+  /** No other machine can reach them. */
   loopbackOnly: boolean
 }
+export interface BaseOrigin {
+  origin: string
+  /** For choosing among several: the address, and by which interface. */
+  label: string
+}
+
+const ORIGINS_MAX = 8
 
 /**
  * The address for a command that runs on another machine: PUBLIC_URL, else the one the page was opened with, else (opened on loopback)
- * a LAN address of this machine.
+ * the LAN addresses of this machine.
  */
-export function baseFor(
-  request: { host: string; scheme: 'http' | 'https' },
-  publicUrl: string | undefined,
-  lan: readonly string[] = lanAddresses(),
-): Base {
-  if (publicUrl !== undefined) return { origin: publicUrl, loopbackOnly: isLoopbackHost(new URL(publicUrl).hostname) }
-  const url = new URL(`${request.scheme}://${request.host}`)
-  if (!isLoopbackHost(url.hostname)) return { origin: url.origin, loopbackOnly: false }
-  const address = lan[0]
-  if (address === undefined) return { origin: url.origin, loopbackOnly: true }
-  url.hostname = address
-  return { origin: url.origin, loopbackOnly: false }
+export function baseFor(opened: Opened, publicUrl: string | undefined, lan: readonly LanAddress[]): Base {
+  const url = new URL(publicUrl ?? `${opened.scheme}://${opened.host}`)
+  const loopbackOnly = isLoopbackHost(url.hostname)
+  const own = { origin: url.origin, label: url.host }
+  if (!loopbackOnly || publicUrl !== undefined) return { origins: [own], loopbackOnly }
+  const [first, ...others] = lan.slice(0, ORIGINS_MAX).map(({ address, interfaceName }) => {
+    url.hostname = address
+    return { origin: url.origin, label: `${address} (${interfaceName})` }
+  })
+  return first === undefined ? { origins: [own], loopbackOnly } : { origins: [first, ...others], loopbackOnly: false }
 }

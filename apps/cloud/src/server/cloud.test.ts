@@ -8,10 +8,11 @@ import { NOT_FOUND_BODY, UNAUTHENTICATED_BODY } from '@thatdam/protocol/errors'
 import type { PollResponse } from '@thatdam/protocol/poll'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { NodeView } from '../domain/node-view.ts'
-import type { MadeToken, TokenProgress } from '../domain/tokens.ts'
+import type { TokenProgress } from '../domain/tokens.ts'
 import { Browser, PASSWORD, ask, signedUp } from '../testing/browser.ts'
 import { type CloudProcess, startCloud } from '../testing/cloud-process.ts'
 import { Machine } from '../testing/machine.ts'
+import { joined, makeToken } from '../testing/owner.ts'
 
 let cloud: CloudProcess
 let db: Database
@@ -32,20 +33,6 @@ afterAll(async () => {
   cloud.remove()
 })
 
-const makeToken = async (browser: Browser, choice: object = {}): Promise<MadeToken> => {
-  const answer = await browser.ask({ method: 'POST', path: '/api/tokens', body: choice })
-  expect(answer.status).toBe(201)
-  return answer.json<MadeToken>()
-}
-const joined = async (browser: Browser, nodeId: string): Promise<{ machine: Machine; node: NodeView }> => {
-  const machine = new Machine(cloud.url, nodeId)
-  expect((await machine.join((await makeToken(browser)).text)).status).toBe(201)
-  expect((await machine.renew()).status).toBe(200)
-  const { nodes } = (await browser.ask({ path: '/api/nodes' })).json<{ nodes: NodeView[] }>()
-  const node = nodes.find((one) => one.nodeId === nodeId)
-  if (node === undefined) throw new Error(`${nodeId} is not in the list`)
-  return { machine, node }
-}
 const timed = async <T>(work: Promise<T>): Promise<{ value: T; ms: number }> => {
   const before = performance.now()
   const value = await work
@@ -299,7 +286,7 @@ describe('a browser', () => {
       { rsc: '1' },
       { rsc: '1', 'next-router-prefetch': '1' },
     ]) {
-      for (const target of ['/nodes', '/nodes?_rsc=x', '/add-machine', '/account']) {
+      for (const target of ['/nodes', '/nodes?_rsc=x', '/add-machine', '/activity', '/account']) {
         const answer = await ask(cloud.url, { path: target, headers })
         const denied = answer.status === 307 || /NEXT_REDIRECT.*\/sign-in/s.test(answer.text)
         expect([target, headers, denied]).toEqual([target, headers, true])

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 const app = path.resolve(import.meta.dirname, '../..')
 
-/** Pages as built when that build is newer than what goes into them, else from source. */
+/** The pages are served as built: only one development server may run in a folder, and tests run side by side. */
 function builtIsFresh(): boolean {
   const built = path.join(app, '.next/BUILD_ID')
   if (!existsSync(built)) return false
@@ -30,6 +30,7 @@ export interface CloudProcess {
 
 /** The real server with its own PostgreSQL, in a folder of its own. */
 export async function startCloud(extra: Record<string, string> = {}): Promise<CloudProcess> {
+  if (!builtIsFresh()) throw new Error('The cloud’s pages are not built from the present sources: npm run build -w @thatdam/cloud')
   const dataRoot = mkdtempSync(path.join(tmpdir(), 'thatdam-cloud-'))
   const releases = path.join(dataRoot, 'release')
   const install = path.join(dataRoot, 'install')
@@ -38,7 +39,6 @@ export async function startCloud(extra: Record<string, string> = {}): Promise<Cl
   const env: Record<string, string> = {
     NODE_ENV: 'production',
     NEXT_TELEMETRY_DISABLED: '1',
-    CLOUD_DEV: builtIsFresh() ? '0' : '1',
     DATA_ROOT: path.join(dataRoot, 'data'),
     RELEASES_DIR: releases,
     INSTALL_DIR: install,
@@ -46,8 +46,6 @@ export async function startCloud(extra: Record<string, string> = {}): Promise<Cl
     READY_FILE: readyFile,
     ...extra,
   }
-  // A development server wants to be told so by NODE_ENV as well.
-  if (env['CLOUD_DEV'] === '1') env['NODE_ENV'] = 'development'
   const data = path.join(dataRoot, 'data')
   mkdirSync(data, { mode: 0o700 })
   const child = spawn(process.execPath, [path.join(app, 'src/server/main.ts')], {

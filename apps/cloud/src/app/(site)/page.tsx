@@ -4,7 +4,6 @@ import { Ring } from '@thatdam/ui/ring'
 import Link from 'next/link'
 import { Brand } from '../../components/brand.tsx'
 import { runtime } from '../../runtime.ts'
-import { baseFor } from '../../server/addresses.ts'
 import { currentPerson, visitor } from '../../web/session.ts'
 
 const MACHINES = [
@@ -26,7 +25,7 @@ const FACTS: readonly [string, string][] = [
 
 export default async function FrontPage() {
   const [person, seen] = await Promise.all([currentPerson(), visitor()])
-  const { origin } = baseFor(seen, runtime().publicUrl)
+  const [{ origin }] = runtime().baseFor(seen).origins
   return (
     <>
       <header className="mx-auto flex w-full max-w-[1120px] items-center justify-between px-5 py-4">
