@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { layoutOf, REPLICAS_MAX, sharesOf, type StoreNode } from '../placement/layout.ts'
+import { layoutOf, REPLICAS_MAX, type StoreNode } from '../placement/layout.ts'
+import { sharesOf } from '../placement/odds.ts'
 import { placeBlob } from '../placement/place.ts'
 import { dumbPlace, dumbShare } from './placement.ts'
 
@@ -17,7 +18,7 @@ const arbitraryNodes = fc
   )
   .map((nodes) => nodes.map((each, index) => ({ ...each, nodeId: `n${index}` })))
 const arbitraryBlob = fc.nat().map((index) => createHash('sha256').update(`blob ${index}`).digest('hex'))
-const arbitraryReplicas = fc.integer({ min: 1, max: REPLICAS_MAX })
+const arbitraryReplicas = fc.constantFrom(1, 2, 2, 2, 3, 4, REPLICAS_MAX)
 
 test('placing and its twin agree on any ring, in any order of its nodes', () => {
   let standIns = 0
@@ -29,9 +30,9 @@ test('placing and its twin agree on any ring, in any order of its nodes', () => 
       expect(new Set([...place.holders, ...place.standIns]).size).toBe(place.holders.length + place.standIns.length)
       standIns += place.standIns.length
     }),
-    { numRuns: 600 },
+    { numRuns: 200 },
   )
-  expect(standIns).toBeGreaterThan(300)
+  expect(standIns).toBeGreaterThan(100)
 })
 
 test('so they do on rings of one site', () => {
@@ -40,7 +41,7 @@ test('so they do on rings of one site', () => {
       const nodes = given.map((node) => ({ ...node, site: null }))
       expect(placeBlob(layoutOf(nodes, replicas), blob)).toEqual(dumbPlace(nodes, replicas, blob))
     }),
-    { numRuns: 400 },
+    { numRuns: 150 },
   )
 })
 

@@ -1,15 +1,19 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import type { StoreNode } from '../placement/layout.ts'
+import { oddsOf } from '../placement/odds.ts'
 
 const WORD = 0xffff_ffffn
 
-/** The slow, obvious twin of `placeBlob`: whole numbers of any size instead of machine words, and everything sorted. For tests only. */
+/**
+ * The slow, obvious twin of `placeBlob`: whole numbers of any size instead of machine words, and everything sorted. The odds it takes from the real one:
+ * whether they are right is seen in the loads. For tests only.
+ */
 export function dumbPlace(nodes: readonly StoreNode[], replicas: number, blob: string): { holders: string[]; standIns: string[] } {
   const taking = nodes.filter((node) => node.weight > 0 && node.state !== 'draining').toSorted((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
+  const odds = oddsOf(taking.map((node) => dumbShare(node, taking, replicas)))
   const ranked = taking
-    .map((node) => ({ node, share: dumbShare(node, taking, replicas) }))
-    .map(({ node, share }) => ({ node, score: score(node.nodeId, blob) * ((1 - share) / share) }))
+    .map((node, index) => ({ node, score: score(node.nodeId, blob) * (odds[index] ?? 0) }))
     .toSorted((a, b) => a.score - b.score || taking.indexOf(a.node) - taking.indexOf(b.node))
     .map(({ node }) => node)
   const holders = pick(ranked, replicas, [])

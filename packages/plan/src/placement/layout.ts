@@ -2,6 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import type { NodeId } from '@thatdam/protocol/ids'
 import { byText, type PlanWarning } from '../roster-view.ts'
+import { oddsOf, sharesOf } from './odds.ts'
 
 /** A member of the roster that keeps copies. Away ones stay in: a sleeping machine moves nothing. */
 export interface StoreNode {
@@ -42,9 +43,9 @@ const WEIGHT_MAX = 1_000_000_000
 
 /**
  * Prepares the placing of blobs on these nodes. With R copies a node of weight w in a ring of weight W shall hold the share π = R·w/W of all
- * blobs, at most all. Blobs are drawn by Pareto order sampling (Rosén, 1997): each node gets u/(1−u)·(1−π)/π, where u comes from a hash of blob
- * and node, and the R smallest hold the blob. It is rendezvous hashing whose shares come out right for large nodes in small rings too, which
- * −ln(u)/w does not give for R > 1: there a node of half the ring's weight holds 20 % less than its due.
+ * blobs, at most all. Each node draws u/(1−u)·odds for a blob, where u comes from a hash of both, and the R smallest hold it: rendezvous hashing
+ * whose shares come out right for large nodes in small rings too, which −ln(u)/w does not give for R > 1: there a node of half the weight of a
+ * ring of four holds 20 % less than its due.
  */
 export function layoutOf(given: readonly StoreNode[], replicasGiven: number): Layout {
   const { nodes, warnings } = checked(given)
@@ -67,7 +68,7 @@ export function layoutOf(given: readonly StoreNode[], replicasGiven: number): La
     warnings,
     shares: Float64Array.from(shares),
     seeds: Int32Array.from(nodes.flatMap((node) => seedsOf(node.nodeId))),
-    odds: Float64Array.from(shares, (share) => (1 - share) / share),
+    odds: Float64Array.from(oddsOf(shares)),
     sites: Int32Array.from(nodes, (node) => siteNames.indexOf(node.site)),
     siteCount: siteNames.length,
     able: Uint8Array.from(nodes, (node) => Number(node.state === 'here' && !node.isFull)),
@@ -103,30 +104,3 @@ function checked(given: readonly StoreNode[]): { nodes: StoreNode[]; warnings: P
 }
 
 const wholeWithin = (value: number, max: number): number => (value >= 1 ? Math.min(max, Math.floor(value)) : 1)
-
-/** R·w/W for each, none above 1: what the capped ones cannot hold is shared out among the others. Sums to R where there are R nodes. */
-export function sharesOf(weights: readonly number[], replicas: number): number[] {
-  const shares = weights.map(() => 0)
-  let left = Math.min(replicas, weights.length)
-  let open = weights.map((_, index) => index)
-  while (open.length > 0) {
-    const total = open.reduce((sum, index) => sum + (weights[index] ?? 0), 0)
-    const full = open.filter((index) => ((weights[index] ?? 0) * left) / total >= 1)
-    if (full.length === 0) {
-      for (const index of open) shares[index] = ((weights[index] ?? 0) * left) / total
-      break
-    }
-    for (const index of full) shares[index] = 1
-    left -= full.length
-    open = open.filter((index) => shares[index] !== 1)
-    // All copies are given out: the others would get none, but stay drawable for stand-ins.
-    if (left <= 0) {
-      for (const index of open) shares[index] = UNDRAWN
-      break
-    }
-  }
-  return shares
-}
-
-/** So small that its odds outdo those of every real share, and far from what a double can still hold. */
-const UNDRAWN = 1e-80

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { layoutOf, sharesOf, type StoreNode } from './layout.ts'
+import { layoutOf, type StoreNode } from './layout.ts'
+import { chancesOf, oddsOf, sharesOf } from './odds.ts'
 import { placeBlob } from './place.ts'
 
 const node = (nodeId: string, weight: number, changes: Partial<StoreNode> = {}): StoreNode => ({
@@ -20,6 +21,40 @@ function loads(nodes: readonly StoreNode[], replicas: number): Map<string, numbe
   for (const blob of blobs) for (const nodeId of placeBlob(layout, blob).holders) counts.set(nodeId, (counts.get(nodeId) ?? 0) + 1)
   return counts
 }
+
+/** Weights from 1 to 16, by the step: many kinds of small rings. */
+const unequal = (count: number, step: number): number[] =>
+  Array.from({ length: count }, (_, index) => Math.round(100 * 2 ** ((index * step) % 4)))
+
+describe('odds', () => {
+  const cases = [3, 4, 5, 6, 8, 12].flatMap((count) =>
+    [0.7, 1.3, 2.9, 3.7].flatMap((step) => [1, 2, 3].map((replicas) => [count, step, replicas] as const)),
+  )
+  test.each(cases)('%i unequal nodes (step %f), %i copies: every load within 5 percent of its share', (count, step, replicas) => {
+    const nodes = unequal(count, step).map((weight, index) => node(`m${index}`, weight))
+    const counts = loads(nodes, replicas)
+    const { shares, nodes: placed } = layoutOf(nodes, replicas)
+    placed.forEach(({ nodeId }, index) => {
+      const expected = (shares[index] ?? 0) * blobs.length
+      // 5 % and four standard deviations of chance.
+      const slack = 0.05 * expected + 4 * Math.sqrt(expected)
+      expect(Math.abs((counts.get(nodeId) ?? 0) - expected), `${nodeId}, which should hold ${expected}`).toBeLessThan(slack)
+    })
+  })
+
+  test('uncorrected, one of four would be a quarter off', () => {
+    expect(oddsOf([0.5, 0.5])).toEqual([1, 1])
+    const shares = sharesOf([100, 100, 1_600, 800], 2)
+    const plain = chancesOf(
+      shares
+        .slice(0, 2)
+        .concat(shares[3] ?? 0)
+        .map((share) => (1 - share) / share),
+      1,
+    )
+    expect(Math.abs((plain[0] ?? 0) / (shares[0] ?? 1) - 1)).toBeGreaterThan(0.15)
+  })
+})
 
 describe('shares', () => {
   test('are in proportion to weight, and sum to the number of copies', () => {

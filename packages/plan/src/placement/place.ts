@@ -11,7 +11,10 @@ export interface Place {
 /** 2^32: hashes are whole numbers below it, taken as u = (hash + ½) / 2^32. */
 const HASHES = 0x1_0000_0000
 
-/** Where a blob belongs. The same answer on every node that knows the same roster. Each site first gets one copy, where there are several. */
+/**
+ * Where a blob belongs. The same answer on every node that knows the same roster. Each site first gets one copy, where there are several: a site with
+ * little space then holds more than its weight, which is what the owner named sites for.
+ */
 export function placeBlob(layout: Layout, sha256Hex: Sha256Hex): Place {
   const { nodes, able, sites } = layout
   const one = Number.parseInt(sha256Hex.slice(0, 8), 16) | 0
