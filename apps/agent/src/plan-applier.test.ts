@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ServiceConfig } from '@thatdam/protocol/local'
-import { PlanApplier, type Plan } from './plan-applier.ts'
+import { PlanApplier, type Plan, type RejectedPlan } from './plan-applier.ts'
 import { ExecService } from './runtimes/exec/runtime.ts'
 import { inProcessService, type Service } from './services/service.ts'
 import { configOf, FACTS, fixtureService, planned, planOf } from './testing/plans.ts'
@@ -12,6 +12,7 @@ import { isRunning, until } from './testing/until.ts'
 let directory: string
 let applier: PlanApplier
 let goods: Plan[]
+let noted: (RejectedPlan | null)[]
 let more: Partial<ServiceConfig>
 
 const services: Service[] = [
@@ -22,7 +23,7 @@ const services: Service[] = [
   { ...fixtureService('camera-proxy'), assess: () => ({ waiting: 'ffmpeg is missing. Install it.' }) },
 ]
 
-function make(good: Plan | null): PlanApplier {
+function make(good: Plan | null, rejected: RejectedPlan | null = null): PlanApplier {
   return new PlanApplier(
     {
       services: new Map(services.map((service) => [service.name, service])),
@@ -40,9 +41,10 @@ function make(good: Plan | null): PlanApplier {
       facts: () => FACTS,
       changed: () => {},
       onGood: (plan) => goods.push(plan),
+      onRejected: (plan) => noted.push(plan),
       log: () => {},
     },
-    good,
+    { good, rejected },
   )
 }
 
@@ -53,6 +55,7 @@ const statusOf = (name: 'indexer' | 'media-api' | 'deriver') =>
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'thatdam-applier-'))
   goods = []
+  noted = []
   more = {}
 })
 afterEach(async () => {
@@ -107,6 +110,18 @@ test('three failed starts of a new plan bring the last good one back, with the r
   await applier.apply(bad)
   expect(stateOf('indexer')).toBeUndefined()
   expect(goods).toEqual([])
+  expect(noted).toEqual([state.rejected])
+
+  await applier.stop()
+  applier = make(good, state.rejected)
+  await applier.apply(bad)
+  await until('after a restart the good plan runs', () => applier.state().appliedHash === good.hash)
+  expect(applier.state()).toMatchObject({ desiredHash: bad.hash, rejected: state.rejected })
+  expect(stateOf('indexer')).toBeUndefined()
+  const third = planOf(planned('media-api', { another: true }))
+  await applier.apply(third)
+  expect(noted.at(-1)).toBeNull()
+  expect(applier.state().rejected).toBeNull()
 })
 
 test('a child that ends is started again with its reason; commands reach it and errors come back', async () => {

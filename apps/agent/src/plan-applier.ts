@@ -36,7 +36,14 @@ export interface ApplierOptions {
   readonly changed: () => void
   /** This plan runs whole: the one to come back to. */
   readonly onGood: (plan: Plan) => void
+  /** To be remembered over a restart; null: forget it. */
+  readonly onRejected: (plan: RejectedPlan | null) => void
   readonly log: (message: string, error?: unknown) => void
+}
+
+export interface RejectedPlan {
+  readonly bodyHash: string
+  readonly reason: string
 }
 
 interface Slot {
@@ -74,22 +81,27 @@ export class PlanApplier {
   private good: Plan | null
   private active: Plan | null = null
   private appliedHash: string | null = null
-  private rejected: { bodyHash: string; reason: string } | null = null
+  private rejected: RejectedPlan | null
   private work: Promise<void> = Promise.resolve()
   private queued = false
   private stopped = false
   private peersKey = ''
 
-  constructor(options: ApplierOptions, good: Plan | null) {
+  /** `before`: what the run before found out. */
+  constructor(options: ApplierOptions, before: { readonly good: Plan | null; readonly rejected: RejectedPlan | null }) {
     this.options = options
-    this.good = good
+    this.good = before.good
+    this.rejected = before.rejected
   }
 
   /** Applies a plan; the one that was rejected is not tried again until another came between. */
   apply(plan: Plan): Promise<void> {
-    if (this.desired?.hash !== plan.hash) this.rejected = null
+    if (this.rejected !== null && (this.rejected.bodyHash !== plan.hash || this.good === null)) {
+      this.rejected = null
+      this.options.onRejected(null)
+    }
     this.desired = plan
-    if (this.rejected === null) this.active = plan
+    this.active = this.rejected === null ? plan : this.good
     return this.reconcile()
   }
 
@@ -178,7 +190,9 @@ export class PlanApplier {
       return
     }
     const { why: _why, ...behaviour } = planned
-    const key = JSON.stringify([behaviour, { ...context.config, peers: {} }])
+    // A camera's name is told to the one that runs.
+    const cameras = context.config.cameras.map((camera) => ({ ...camera, name: '' }))
+    const key = JSON.stringify([behaviour, { ...context.config, cameras, peers: {} }])
     if (before?.running && before.key === key) {
       this.slots.set(name, { ...before, planned })
       return
@@ -264,6 +278,7 @@ export class PlanApplier {
       500,
     )
     this.rejected = { bodyHash: desired.hash, reason }
+    this.options.onRejected(this.rejected)
     this.options.log(`${reason} The last good plan runs instead.`)
     this.active = good
     void this.reconcile()

@@ -44,7 +44,7 @@ export interface LiveCameraOptions {
 
 /** One camera: one ffmpeg, its ring of fragments, its feed for live viewers. */
 export class LiveCamera {
-  readonly facts: CameraFacts
+  facts: CameraFacts
   readonly ring = new FragmentRing(Math.floor(Date.now() / 100))
   readonly feed = new RtpFeed(RTP_PAYLOAD_TYPE)
   private readonly options: LiveCameraOptions
@@ -79,6 +79,11 @@ export class LiveCamera {
   /** Of the ffmpeg that runs now. */
   get pid(): number | null {
     return this.run?.pid ?? null
+  }
+
+  /** What people call it; the picture goes on. */
+  rename(name: string): void {
+    this.facts = { ...this.facts, name }
   }
 
   start(): void {

@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import { verifySignature } from '@thatdam/control/keys'
 import { OpLog } from '@thatdam/oplog/disk/log'
 import { ThatdamError } from '@thatdam/protocol/errors'
-import { NodeFacts as NodeFactsSchema, type NodeFacts } from '@thatdam/protocol/facts'
+import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { ServiceName } from '@thatdam/protocol/plan'
-import { readJson, writeFileDurable } from '@thatdam/store/durable'
+import { writeFileDurable } from '@thatdam/store/durable'
 import { bundleSource } from '../bundles/source.ts'
 import type { Env } from '../env.ts'
 import { gatherFacts } from '../facts/gather.ts'
+import { readKnownFacts } from '../facts/known.ts'
+import { writeGatewayAddress } from '../gateway/address-file.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { SessionStore } from '../gateway/session-store.ts'
 import { startLocalApi, type LocalApi } from '../local-api/server.ts'
@@ -25,11 +27,14 @@ import type { Service } from '../services/service.ts'
 import { readAllowedRoots } from '../state/allowed-roots.ts'
 import { countBoot } from '../state/counters.ts'
 import { openIdentity, type Identity } from '../state/identity.ts'
+import { KnownCameras } from '../state/known-cameras.ts'
 import { takeLock, type Lock } from '../state/lock.ts'
 import { makeStateDir, statePaths, type StatePaths } from '../state/paths.ts'
+import { readRejected, writeRejected } from '../state/rejected-plan.ts'
 import { openRing, type Ring } from '../state/ring.ts'
 import { Settings } from '../state/settings.ts'
 import { Version } from '../state/version.ts'
+import { tellCameraService } from './camera-service.ts'
 import { CloudLink } from './cloud-link.ts'
 import { runCommand } from './commands.ts'
 import { Leadership } from './leadership.ts'
@@ -72,6 +77,7 @@ export class Agent {
   private localApi!: LocalApi
   private link!: CloudLink
   private facts!: NodeFacts
+  private cameras!: KnownCameras
   private door!: OwnerDoor
   private allowedRoots: readonly string[] = []
   private bootCounter = 0
@@ -130,10 +136,7 @@ export class Agent {
     await this.openState()
     await mkdir(env.casRoot, { recursive: true, mode: 0o700 })
     this.sessions = new SessionStore(paths.sessions, (aside, error) =>
-      log.warn(
-        `The browser sessions in ${paths.sessions} could not be read: everybody signs in again. The file was kept as ${aside}.`,
-        error,
-      ),
+      log.warn(`The browser sessions could not be read: everybody signs in again. The file was kept as ${aside}.`, error),
     )
     this.door = await OwnerDoor.open({
       path: paths.owner,
@@ -144,11 +147,12 @@ export class Agent {
     })
     this.keeper = new PlanKeeper({ paths, identity: this.identity, ring: this.ring, leadership: this.leadership, log })
     await this.keeper.load()
-    this.applier = this.makeApplier()
+    this.applier = this.makeApplier(await readRejected(paths.rejectedPlan, AGENT_VERSION))
     this.gateway = this.makeGateway()
     await this.gateway.listener.open(env.servicePort, this.door.bind)
-    const known = await this.knownFacts()
-    this.facts = known ?? (await this.gather())
+    const { port, bind } = this.gateway.listener
+    const known = await readKnownFacts(paths.facts, { port, bind, bootCounter: this.bootCounter, agentVersion: AGENT_VERSION })
+    this.facts = known ? this.cameras.in(known, this.settings.cameraNames) : await this.gather()
     this.views = this.makeViews()
     this.localApi = await this.makeLocalApi()
     await this.tellGateway()
@@ -171,13 +175,16 @@ export class Agent {
       random: (count) => randomBytes(count),
     })
     this.allowedRoots = await readAllowedRoots(paths.allowed, env.indexPaths ?? [])
+    this.cameras = await KnownCameras.open(paths.cameras)
     this.settings = await Settings.open({
       path: paths.settings,
+      assetsPath: paths.assets,
       nodeId: identity.nodeId,
       defaultName: hostname().split('.', 1)[0]?.slice(0, 64) || identity.nodeId,
       oplog: this.oplog,
       allowedRoots: () => this.allowedRoots,
       changed: () => {
+        if (this.facts) this.facts = this.cameras.in(this.facts, this.settings.cameraNames)
         this.version.bump()
         void this.plan()
       },
@@ -202,6 +209,8 @@ export class Agent {
         signal,
       ),
     )
+    const { sessions, applier, version } = this
+    tellCameraService({ loops, sessions, applier, version, facts: () => this.facts, log: this.options.log })
     loops.start('cluster file', (signal) => clusterFileLoop(this.paths.cluster, () => this.views.cluster(), signal))
   }
 
@@ -218,17 +227,9 @@ export class Agent {
       testCameras: env.testCameras,
       encoderCacheFile: join(env.stateDir, 'encoders.json'),
     })
+    await this.cameras.found(facts.cameras, Date.now())
     await writeFileDurable(this.paths.facts, `${JSON.stringify(facts)}\n`)
-    return facts
-  }
-
-  /** Facts of the last run, so that services need not wait for the first gathering, which begins at once. */
-  private async knownFacts(): Promise<NodeFacts | null> {
-    const known = await readJson(this.paths.facts, NodeFactsSchema).catch(() => null)
-    if (!known) return null
-    const { port, bind } = this.gateway.listener
-    const reachability = { ...known.reachability, consolePort: port, consoleBind: bind }
-    return { ...known, reachability, bootCounter: this.bootCounter, agentVersion: AGENT_VERSION }
+    return this.cameras.in(facts, this.settings.cameraNames)
   }
 
   /** Facts and settings → plan → what runs. One after the other; a later call sees the newest of both. */
@@ -264,7 +265,7 @@ export class Agent {
     })
   }
 
-  private makeApplier(): PlanApplier {
+  private makeApplier(rejected: Awaited<ReturnType<typeof readRejected>>): PlanApplier {
     const { env, log, services } = this.options
     const bundles = bundleSource({
       bundlesDir: this.paths.bundles,
@@ -288,9 +289,13 @@ export class Agent {
         facts: () => this.facts,
         changed: () => this.version.bump(),
         onGood: (plan) => void this.keeper.keepGood(plan).catch((error: unknown) => log.error('the good plan could not be saved', error)),
+        onRejected: (plan) =>
+          void writeRejected(this.paths.rejectedPlan, AGENT_VERSION, plan).catch((error: unknown) =>
+            log.error('the rejected plan could not be noted', error),
+          ),
         log: (message, error) => log.warn(message, error),
       },
-      this.keeper.good,
+      { good: this.keeper.good, rejected },
     )
   }
 
@@ -385,9 +390,7 @@ export class Agent {
     if (servicePort !== 0 && port !== servicePort) {
       this.options.log.warn(`Port ${servicePort} is taken by another program: this machine’s console is on port ${port}.`)
     }
-    await writeFileDurable(this.paths.gateway, `${JSON.stringify({ version: 1, url: `http://localhost:${port}`, port, bind })}\n`, {
-      mode: 0o644,
-    })
+    await writeGatewayAddress(this.paths.gateway, { port, bind })
   }
 
   private async close(): Promise<void> {
@@ -399,6 +402,7 @@ export class Agent {
     await this.groups.settled()
     await this.gateway?.close()
     await this.localApi?.close()
+    this.settings?.close()
     await this.settings?.save().catch((error: unknown) => this.options.log.error('the settings could not be saved', error))
     this.sessions?.close()
     this.oplog?.close()

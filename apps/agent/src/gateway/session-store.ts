@@ -27,7 +27,7 @@ export class SessionStore {
   }
 
   create(kind: 'password' | 'handoff', displayName: string, nowMs = Date.now()): NewSessionResponse {
-    this.database.prepare('DELETE FROM session WHERE expires_ms <= ?').run(nowMs)
+    this.endExpired(nowMs)
     this.database
       .prepare('DELETE FROM session WHERE hash IN (SELECT hash FROM session ORDER BY expires_ms DESC LIMIT -1 OFFSET ?)')
       .run(SESSIONS_MAX - 1)
@@ -55,6 +55,12 @@ export class SessionStore {
   endAll(): void {
     this.database.exec('DELETE FROM session')
     for (const handler of this.endedHandlers) handler(null)
+  }
+
+  /** Sessions that nobody used for 30 days. */
+  endExpired(nowMs = Date.now()): void {
+    const over = this.database.prepare('DELETE FROM session WHERE expires_ms <= ? RETURNING id').all(nowMs) as { id: string }[]
+    for (const { id } of over) for (const handler of this.endedHandlers) handler(id)
   }
 
   /** The handler gets the id of the session that ended, or null for all. */

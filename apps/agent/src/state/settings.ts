@@ -2,18 +2,23 @@ import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod/mini'
 import type { OpLog } from '@thatdam/oplog/disk/log'
 import type { Json } from '@thatdam/protocol/canonical'
-import { Hlc, OpId, type OpBody } from '@thatdam/protocol/ops'
+import { Hlc, OpId, type Op, type OpBody } from '@thatdam/protocol/ops'
 import { JsonValue } from '@thatdam/protocol/plan'
 import { DEFAULT_SETTINGS, NodeSettings } from '@thatdam/protocol/settings'
 import { readJson, writeFileDurable } from '@thatdam/store/durable'
 import { isAllowed } from './allowed-roots.ts'
+import { AssetCount } from './asset-count.ts'
 
 const FIELDS = ['name', 'labels', 'indexPaths', 'excludeServices', 'excludeLeader', 'quotas', 'quietHours'] as const
 type Field = (typeof FIELDS)[number]
 const PAGE = 1000
+/** Names of more cameras than this are not kept. */
+const CAMERAS_MAX = 1024
+const CAMERA = 'camera/'
 
+const CameraName = z.string().check(z.maxLength(200))
 const Winner = z.object({ id: OpId, hlc: Hlc, value: JsonValue })
-/** `settings.json`: the fold of this node's `node.set` ops up to a position of the feed; made anew from the ops when it is lost. */
+/** `settings.json`: the fold of this node's `node.set` ops and of the cameras' names up to a position of the feed; made anew from the ops when it is lost. */
 const SettingsFile = z.object({
   version: z.literal(1),
   feedId: z.string(),
@@ -27,13 +32,15 @@ const SettingsFile = z.object({
   /** INDEX_PATHS at the last start: only a change of it counts as the owner's edit. */
   environmentPaths: z.nullable(z.array(z.string())),
   problems: z.array(z.string()),
-  /** `asset.ingested` ops so far, for the cloud's list. */
-  assets: z.number(),
+  /** What is folded: a file that has less is folded anew. */
+  folds: z.optional(z.string()),
 })
 type SettingsFile = z.infer<typeof SettingsFile>
+const FOLDS = 'node.set camera.set assets'
 
 export interface SettingsOptions {
   readonly path: string
+  readonly assetsPath: string
   readonly nodeId: string
   /** What people call the machine until they name it. */
   readonly defaultName: string
@@ -47,11 +54,13 @@ export class Settings {
   private readonly options: SettingsOptions
   private file: SettingsFile
   private current: NodeSettings
+  private readonly assetCount: AssetCount
   private writing: Promise<void> = Promise.resolve()
 
-  private constructor(options: SettingsOptions, file: SettingsFile) {
+  private constructor(options: SettingsOptions, file: SettingsFile, assetCount: AssetCount) {
     this.options = options
     this.file = file
+    this.assetCount = assetCount
     this.current = this.fold()
   }
 
@@ -67,12 +76,19 @@ export class Settings {
       reported: null,
       environmentPaths: null,
       problems: [],
-      assets: 0,
+      folds: FOLDS,
     }
-    const usable = stored !== null && stored.feedId === options.oplog.feedId && stored.position <= options.oplog.position
+    const assetCount = new AssetCount(options.assetsPath, options.oplog.feedId)
+    const usable =
+      stored !== null &&
+      stored.feedId === options.oplog.feedId &&
+      stored.position <= options.oplog.position &&
+      stored.folds === FOLDS &&
+      !assetCount.isFresh
     const settings = new Settings(
       options,
-      usable ? stored : { ...fresh, ...stored, feedId: fresh.feedId, position: 0, winners: {}, assets: 0 },
+      usable ? stored : { ...fresh, ...stored, feedId: fresh.feedId, position: 0, winners: {}, folds: FOLDS },
+      assetCount,
     )
     settings.absorb()
     return settings
@@ -87,7 +103,13 @@ export class Settings {
   }
 
   get assets(): number {
-    return this.file.assets
+    return this.assetCount.value
+  }
+
+  /** What people call cameras, by camera id; empty where a name was taken back. */
+  get cameraNames(): ReadonlyMap<string, string> {
+    const named = Object.entries(this.file.winners).filter(([key]) => key.startsWith(CAMERA))
+    return new Map(named.map(([key, { value }]) => [key.slice(CAMERA.length), typeof value === 'string' ? value : '']))
   }
 
   get cloudRevision(): number {
@@ -96,25 +118,47 @@ export class Settings {
 
   /** Takes in what the op-log has beyond the last position; tells whether a setting changed. */
   absorb(): boolean {
-    const { oplog, nodeId } = this.options
+    const { oplog } = this.options
+    let named = false
     for (;;) {
       const entries = oplog.read(this.file.position, PAGE)
+      this.assetCount.add(entries.flatMap(({ op: { body } }) => (body.kind === 'asset.ingested' ? [body.assetId] : [])))
       for (const { op, position } of entries) {
         this.file.position = position
-        if (op.body.kind === 'asset.ingested') this.file.assets += 1
-        if (op.body.kind !== 'node.set' || op.body.subject !== nodeId) continue
-        const known = this.file.winners[op.body.field]
-        if (known && (known.hlc > op.hlc || (known.hlc === op.hlc && known.id >= op.id))) continue
-        if (!NodeSettings.shape[op.body.field].safeParse(op.body.value).success) continue
-        this.file.winners[op.body.field] = { id: op.id, hlc: op.hlc, value: op.body.value }
+        named = (this.take(op) && op.body.kind === 'camera.set') || named
       }
       if (entries.length < PAGE) break
     }
     const next = this.fold()
-    if (isDeepStrictEqual(next, this.current)) return false
+    if (!named && isDeepStrictEqual(next, this.current)) return false
     this.current = next
     this.options.changed()
     return true
+  }
+
+  /** Keeps the newest wish of each field; tells whether this op is it. */
+  private take({ id, hlc, body }: Op): boolean {
+    const key = this.keyOf(body)
+    if (key === null || !('value' in body)) return false
+    const known = this.file.winners[key]
+    if (known && (known.hlc > hlc || (known.hlc === hlc && known.id >= id))) return false
+    this.file.winners[key] = { id, hlc, value: body.value }
+    return true
+  }
+
+  /** Null: no wish of ours, or not well formed. */
+  private keyOf(body: OpBody): string | null {
+    if (body.kind === 'node.set') {
+      const isOurs = body.subject === this.options.nodeId && NodeSettings.shape[body.field].safeParse(body.value).success
+      return isOurs ? body.field : null
+    }
+    if (body.kind !== 'camera.set' || !CameraName.safeParse(body.value).success) return null
+    const key = CAMERA + body.subject
+    return key in this.file.winners || Object.keys(this.file.winners).length < CAMERAS_MAX ? key : null
+  }
+
+  close(): void {
+    this.assetCount.close()
   }
 
   /** Appends ops for the fields that differ from what counts now. Signed and fsynced when it returns. */

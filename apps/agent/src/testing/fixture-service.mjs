@@ -14,7 +14,8 @@ process.on('disconnect', () => process.exit(0))
 process.on('SIGTERM', () => {})
 
 let grandchild = null
-const status = () => ({ pid: process.pid, grandchild: grandchild?.pid ?? null, indexPaths: config.indexPaths, params: config.params })
+const told = []
+const status = () => ({ pid: process.pid, grandchild: grandchild?.pid ?? null, indexPaths: config.indexPaths, params: config.params, told })
 
 function start(given) {
   config = given
@@ -37,7 +38,12 @@ function start(given) {
 
 function answer({ id, command, params }) {
   if (command === 'exit') process.exit(7)
-  if (command === 'config') process.send({ type: 'result', id, ok: true, value: { indexPaths: config.indexPaths } })
-  else if (command === 'echo') process.send({ type: 'result', id, ok: true, value: params })
+  if (command === 'told') process.send({ type: 'result', id, ok: true, value: told })
+  else if (command === 'config') process.send({ type: 'result', id, ok: true, value: { indexPaths: config.indexPaths } })
+  else if (command === 'names' || command === 'end-session') {
+    told.push({ command, params })
+    process.send({ type: 'result', id, ok: true, value: {} })
+    process.send({ type: 'status', status: status() })
+  } else if (command === 'echo') process.send({ type: 'result', id, ok: true, value: params })
   else process.send({ type: 'result', id, ok: false, value: { code: 'NOT_FOUND', message: `no command ${command}` } })
 }

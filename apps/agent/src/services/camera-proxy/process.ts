@@ -10,9 +10,13 @@ import { liveRoutes, type ProxiedCamera } from './routes.ts'
 /** What the agent adds to the plan's parameters. */
 const Params = z.object({ encoders: z.optional(z.array(z.string())) })
 const EndSession = z.object({ sessionId: z.nullable(z.string().check(z.maxLength(256))) })
+const Names = z.object({ names: z.record(z.string(), z.string().check(z.maxLength(200))) })
 const STATUS_MS = 1_000
 
-/** Command: `end-session {sessionId}` (null: all) ends the live pictures of a session at once; answers `{ended}`. */
+/**
+ * Commands: `end-session {sessionId}` (null: all) ends the live pictures of a session at once and answers `{ended}`; `names {names}`, by
+ * camera id, is what people call the cameras from now on.
+ */
 async function main(context: ChildContext): Promise<void> {
   const { config } = context
   const encoders = Params.parse(config.params).encoders ?? null
@@ -26,6 +30,12 @@ async function main(context: ChildContext): Promise<void> {
     cameras.set(facts.cameraId, { live, mjpeg: config.ffmpegPath ? new MjpegFeed(config.ffmpegPath, live.ring) : null })
   }
   context.onCommand(async (command, given) => {
+    const named = Names.safeParse(given)
+    if (command === 'names' && named.success) {
+      for (const [cameraId, name] of Object.entries(named.data.names)) cameras.get(cameraId)?.live.rename(name)
+      publish()
+      return {}
+    }
     const asked = EndSession.safeParse(given)
     if (command !== 'end-session' || !asked.success)
       throw new ThatdamError('NOT_FOUND', `The camera service takes no such command "${command}".`)

@@ -1,0 +1,95 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { generateKey, verifySignature } from '@thatdam/control/keys'
+import { OpLog } from '@thatdam/oplog/disk/log'
+import type { OpBody } from '@thatdam/protocol/ops'
+import { Settings } from './settings.ts'
+
+const key = generateKey()
+let directory: string
+let oplog: OpLog
+let changes: number
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'thatdam-settings-'))
+  const signing = { signer: key, verify: verifySignature, random: (count: number) => randomBytes(count) }
+  oplog = OpLog.open(directory, { nodeId: 'node-1', clock: Date.now, ...signing })
+  changes = 0
+})
+afterEach(() => {
+  oplog.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const open = (): Promise<Settings> =>
+  Settings.open({
+    path: join(directory, 'settings.json'),
+    assetsPath: join(directory, 'assets.db'),
+    nodeId: 'node-1',
+    defaultName: 'Node',
+    oplog,
+    allowedRoots: () => [],
+    changed: () => (changes += 1),
+  })
+const append = (...bodies: OpBody[]): void => void oplog.append(bodies.map((body) => ({ body })))
+const naming = (value: string): OpBody => ({ kind: 'camera.set', subject: 'usb-1', field: 'name', value, replaces: null })
+const nothing = {
+  width: null,
+  height: null,
+  durationMs: null,
+  fps: null,
+  container: null,
+  videoCodec: null,
+  audioCodec: null,
+  bitRate: null,
+}
+const untold = { orientation: null, takenAtMs: null, takenAtZone: null, cameraMake: null, cameraModel: null, lens: null }
+const media = { mimeType: 'image/jpeg', ...nothing, ...untold, timecode: null, latitude: null, longitude: null }
+const ingested = (digit: string): OpBody => ({
+  kind: 'asset.ingested',
+  assetId: digit.repeat(64),
+  sizeBytes: 1,
+  assetKind: 'photo',
+  title: 'a.jpg',
+  origin: 'indexed',
+  media,
+  capture: null,
+})
+
+test('an asset told twice counts once, also over a restart and after its count was lost', async () => {
+  const settings = await open()
+  append(ingested('a'), ingested('b'), ingested('a'))
+  settings.absorb()
+  append(ingested('b'), ingested('c'))
+  settings.absorb()
+  expect(settings.assets).toBe(3)
+  await settings.save()
+  settings.close()
+  const again = await open()
+  expect(again.assets).toBe(3)
+  again.close()
+  writeFileSync(join(directory, 'assets.db'), 'no database'.repeat(50))
+  const anew = await open()
+  expect(anew.assets).toBe(3)
+  anew.close()
+})
+
+test('the newest name of a camera counts and is told as a change; settings of an older version are folded anew', async () => {
+  const settings = await open()
+  append(ingested('a'), naming('Door'))
+  expect(settings.absorb()).toBe(true)
+  append(naming('Front door'))
+  settings.absorb()
+  expect([...settings.cameraNames]).toEqual([['usb-1', 'Front door']])
+  expect(changes).toBe(2)
+  expect(settings.absorb()).toBe(false)
+  await settings.save()
+  settings.close()
+  const { folds: _folds, ...old } = JSON.parse(readFileSync(join(directory, 'settings.json'), 'utf8')) as Record<string, unknown>
+  writeFileSync(join(directory, 'settings.json'), JSON.stringify({ ...old, winners: {}, assets: 7 }))
+  const again = await open()
+  expect([...again.cameraNames]).toEqual([['usb-1', 'Front door']])
+  again.close()
+})
