@@ -7,8 +7,11 @@ import { giveUp } from './say.mjs'
 export async function buildAll(say) {
   say('building the apps (turbo; a minute or two the first time)')
   const turbo = inRoot('node_modules', 'turbo', 'bin', 'turbo')
-  const built = await run(node26, [turbo, 'run', 'build', '--output-logs=errors-only', '--log-order=grouped'], {})
-  if (built.code !== 0) giveUp('The build failed; the messages are above.')
+  const built = await run(node26, [turbo, 'run', 'build', '--output-logs=errors-only', '--log-order=grouped'], { quiet: true })
+  if (built.code !== 0) {
+    console.error(built.output)
+    giveUp('The build failed; the messages are above.')
+  }
   say('packing the agent and the console for this platform')
   const packed = await run(node26, [inRoot('scripts', 'pack', 'pack.mjs')], {})
   if (packed.code !== 0) giveUp('Packing failed; the messages are above.')
