@@ -46,7 +46,10 @@ export interface MoveList {
   readonly isCut: boolean
 }
 
-/** What to do for many blobs, at most `max` copies and as many deletions of it. Blobs are given in any order; equals are done in order of their names. */
+/**
+ * What to do for many blobs, at most `max` copies and as many deletions of it. Blobs are given in any order; equals are done in order of their names.
+ * It holds all moves of what it is given until it has sorted them: give it a million blobs in slices, by the first byte of their names.
+ */
 export function moveList(
   layout: Layout,
   holdings: Iterable<readonly [Sha256Hex, ReadonlySet<NodeId>]>,

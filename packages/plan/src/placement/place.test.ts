@@ -161,6 +161,22 @@ test('a node that is too large for the others is named to its owner', () => {
   expect(warnings).toMatchObject([{ nodeId: 'big', sentence: expect.stringContaining('more than 1/2 of the ring') as string }])
 })
 
+test('on a thousand nodes loads differ from their shares as much as chance makes them differ, neither more nor less', () => {
+  const layout = layoutOf(ring(1_000), 2)
+  const counts = new Map<string, number>()
+  const count = 100_000
+  for (let index = 0; index < count; index++) {
+    const blob = createHash('sha256').update(`file ${index}`).digest('hex')
+    for (const nodeId of placeBlob(layout, blob).holders) counts.set(nodeId, (counts.get(nodeId) ?? 0) + 1)
+  }
+  const chi = layout.nodes.reduce((sum, { nodeId }, index) => {
+    const share = layout.shares[index] ?? 0
+    return sum + ((counts.get(nodeId) ?? 0) - share * count) ** 2 / (share * count * (1 - share))
+  }, 0)
+  expect(chi / 999).toBeGreaterThan(0.82)
+  expect(chi / 999).toBeLessThan(1.18)
+})
+
 test('each pair of nodes shares as many blobs as chance gives it, and no node is drawn with another', () => {
   const layout = layoutOf(ring(40), 2)
   const pairs = new Map<string, number>()

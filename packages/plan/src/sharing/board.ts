@@ -97,7 +97,7 @@ export class Board {
     this.drop(card)
   }
 
-  /** Its lease ended without a result: it waits again, with the turn it had. */
+  /** Its lease ended without a result: it waits again, with the turn it had. After how many times it is cancelled, the queue decides. */
   giveBack(jobId: string): void {
     const card = this.cards.get(jobId)
     if (card === undefined || card.place === null) return
