@@ -43,6 +43,9 @@ const identity = (): string => readFileSync(path.join(data, 'node', 'identity.js
 const start = (environment: Readonly<Record<string, string>> = {}): Promise<Product> =>
   startProduct(data, { TEST_CAMERAS: 'clock', INDEX_PATHS: '', ...environment })
 
+const install = async (token: string): Promise<{ code: number; output: string }> =>
+  await shell(`curl -fsSL ${product.cloudUrl}/install.sh | sh -s -- --token '${token}' --dir '${machine()}' --no-start`)
+
 test.beforeAll(async () => {
   home = await realpath(await mkdtemp(path.join(os.tmpdir(), 'thatdam bad ')))
   await chmod(home, 0o755)
@@ -79,8 +82,6 @@ test('a second npm start says that one runs, and what to do', async () => {
 })
 
 test.describe('join tokens', () => {
-  const install = async (token: string): Promise<{ code: number; output: string }> =>
-    await shell(`curl -fsSL ${product.cloudUrl}/install.sh | sh -s -- --token '${token}' --dir '${machine()}' --no-start`)
   const refused = async (token: string, sentence: RegExp): Promise<void> => {
     const { code, output } = await install(token)
     expect(output).toMatch(sentence)
