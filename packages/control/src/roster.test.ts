@@ -111,6 +111,35 @@ describe('a ring’s roster', () => {
     expect(reasons(one)).toEqual(['taken'])
   })
 
+  test('two who sign one body, or a wrong signature below it, count the same in any order', () => {
+    const body = winByPi.body
+    const byFounder = signed(founder, body)
+    const byStranger = signed(zero, body)
+    const forged = { ...winByPi, signature: byStranger.signature }
+    const all = [winByPi, byFounder, byStranger, forged]
+    for (const records of [all, all.toReversed()]) {
+      expect(names(fold(piIn, ...records))).toEqual(['founder', 'pi', 'win'])
+      expect(names(fold(...records))).toEqual(['founder', 'win'])
+    }
+    expect(fold(piIn, ...all)).toEqual(fold(...all.toReversed(), piIn))
+    expect([names(fold(piIn, byStranger, forged)), reasons(fold(piIn, byStranger, forged))]).toEqual([
+      ['founder', 'pi'],
+      ['bad-signature', 'no-right'],
+    ])
+  })
+
+  test('a ring that has gone over says where, by an admitter’s word only', () => {
+    const to = { toClusterId: crypto.randomUUID(), toFingerprint: 'f'.repeat(64) }
+    const { clusterId } = body
+    const over = (key: KeyPair): RosterRecord =>
+      signed(key, { kind: 'forwarding', version: 1, clusterId, ...to, previous: FINGERPRINT })
+    expect(fold(piIn).forward).toBeNull()
+    expect(fold(piIn, over(pi)).forward).toEqual({ clusterId: to.toClusterId, fingerprint: to.toFingerprint })
+    expect([fold(piIn, over(win)).forward, reasons(fold(piIn, over(win)))]).toEqual([null, ['no-right']])
+    const gone = remove(founder, 'pi', piIn)
+    expect(fold(piIn, over(pi), gone).forward).toBeNull()
+  })
+
   test('no genesis, or one that its founder did not sign', () => {
     expect(() => foldRoster([piIn], FINGERPRINT, verifySignature)).toThrow(RangeError)
     expect(verifyGenesis({ ...genesis, signature: founder.sign('thatdam-plan-v1', body) }, verifySignature)).toBe(false)
@@ -144,7 +173,7 @@ describe('a ring’s roster', () => {
         }
         const roster = foldRoster(records, FINGERPRINT, verifySignature)
         const shuffled = records.toSorted((a, b) => Math.sin(seed + a.signature.charCodeAt(9)) - Math.sin(seed + b.signature.charCodeAt(9)))
-        expect(foldRoster([...shuffled, ...records], FINGERPRINT, verifySignature)).toEqual(roster)
+        expect(foldRoster([...records, ...shuffled], FINGERPRINT, verifySignature)).toEqual(roster)
         const stranger = generateKey()
         const intruded = foldRoster([...records, admit(stranger, { key: stranger, nodeId: 'evil' }, genesis)], FINGERPRINT, verifySignature)
         expect(intruded.members).toEqual(roster.members)

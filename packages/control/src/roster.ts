@@ -67,16 +67,12 @@ export function foldRoster(
   verify: VerifyRoster,
   hashOf: (body: RosterBody) => string = recordHash,
 ): Roster {
-  const held = new Map<string, RosterRecord>()
-  for (const record of records) held.set(hashOf(record.body), record)
-  const genesis = held.get(fingerprint)
-  if (genesis?.body.kind !== 'genesis' || !verifyGenesis({ ...genesis, body: genesis.body }, verify)) {
-    throw new RangeError(`no valid genesis record for the ring ${fingerprint}`)
-  }
-  const { body } = genesis
+  const held = distinct(records, hashOf)
+  const body = held.map((one) => genesisOf(one, fingerprint, verify)).find((one) => one !== null)
+  if (body === undefined || body === null) throw new RangeError(`no valid genesis record for the ring ${fingerprint}`)
   const ignored: IgnoredRecord[] = []
   const sound: Held[] = []
-  for (const [hash, record] of [...held].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const { hash, record } of held) {
     if (hash === fingerprint) continue
     if (record.body.kind === 'genesis' || record.body.clusterId !== body.clusterId) ignored.push({ hash, reason: 'wrong-ring' })
     else if (!verifyRecord(record, verify)) ignored.push({ hash, reason: 'bad-signature' })
@@ -85,6 +81,28 @@ export function foldRoster(
   const state = new Fold(fingerprint, body, sound)
   state.removeAll()
   return state.result(ignored)
+}
+
+/**
+ * Each record once, in an order that is the same everywhere. Two admitters may sign one body, and anybody can write a wrong signature below
+ * another's: all are kept, or whichever came last would decide.
+ */
+function distinct(records: readonly RosterRecord[], hashOf: (body: RosterBody) => string): Held[] {
+  const byId = new Map<string, Held>()
+  for (const record of records) {
+    const hash = hashOf(record.body)
+    byId.set(`${hash} ${record.signer} ${record.signature}`, { hash, record })
+  }
+  return [...byId].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one)
+}
+
+const onceEach = (ignored: readonly IgnoredRecord[]): IgnoredRecord[] =>
+  [...new Map(ignored.map((one) => [`${one.hash} ${one.reason}`, one]))].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one)
+
+function genesisOf({ hash, record }: Held, fingerprint: string, verify: VerifyRoster): GenesisRecord['body'] | null {
+  const { body } = record
+  if (hash !== fingerprint || body.kind !== 'genesis') return null
+  return verifyGenesis({ ...record, body }, verify) ? body : null
 }
 
 class Fold {
@@ -139,7 +157,7 @@ class Fold {
       members: new Map([...members].toSorted(([a], [b]) => (a < b ? -1 : 1))),
       removed,
       forward,
-      ignored: ignored.toSorted((a, b) => (a.hash < b.hash ? -1 : 1)),
+      ignored: onceEach(ignored).filter(({ hash }) => !this.#counted.has(hash)),
     }
   }
 

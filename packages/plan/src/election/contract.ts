@@ -55,8 +55,11 @@ export interface Step<State> {
 
 /** What the agent asks of an election. Another rule, Raft for one, can stand here. No part of it reads a clock or draws a number. */
 export interface Election<State> {
-  /** `highest` is the latest term on this node's disk. */
-  initial(self: { clusterId: ClusterId; nodeId: NodeId; highest: Term | null }, now: Now): State
+  /**
+   * `highest` is the latest term on this node's disk. `firstTermSkip`, a whole number drawn at random at each start (0 to TERM_SKIP_MAX), is added to
+   * the first number it leads under: a disk that was restored from an old image then does not lead under a number again that it used before.
+   */
+  initial(self: { clusterId: ClusterId; nodeId: NodeId; highest: Term | null; firstTermSkip?: number }, now: Now): State
   /** `random` is one draw of [0, 1). */
   step(state: State, event: ElectionEvent, now: Now, random: number): Step<State>
   /** The term under which an order may be given at this instant; null when this node may not give any. Asked before each order. */

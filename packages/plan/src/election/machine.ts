@@ -23,7 +23,7 @@ const JITTER_MS_MAX = 100
  * It takes a number above both, so that the orders of the other are refused everywhere.
  */
 export const electionWith = (timing: ElectionTiming): Election<ElectionState> => ({
-  initial({ clusterId, nodeId, highest }, now) {
+  initial({ clusterId, nodeId, highest, firstTermSkip = 0 }, now) {
     return {
       timing,
       clusterId,
@@ -39,6 +39,7 @@ export const electionWith = (timing: ElectionTiming): Election<ElectionState> =>
       aliveSinceMs: new Map(),
       candidatesChangedAtMs: now.monotonicMs,
       jitterMs: 0,
+      termSkip: firstTermSkip,
     }
   },
 

@@ -36,6 +36,8 @@ export const ELECTION_TIMING: ElectionTiming = {
 }
 
 export const STAGGER_PLACES_MAX = 8
+/** Small enough that numbers never run out: 2^53 is 10^11 starts away. */
+export const TERM_SKIP_MAX = 65_535
 
 interface Known {
   readonly term: Term
@@ -66,6 +68,8 @@ export interface ElectionState {
   /** Since when each awake candidate has been awake without a break. */
   readonly aliveSinceMs: ReadonlyMap<NodeId, number>
   readonly candidatesChangedAtMs: number
+  /** Added to the next number, once. */
+  readonly termSkip: number
   /** Wait before asking, drawn at the last event, so that nodes which cannot see each other's rank seldom ask at once. */
   readonly jitterMs: number
 }
@@ -116,7 +120,7 @@ export const uptimeMs = (state: ElectionState, now: Now): number => now.monotoni
 
 /** Takes the lead with a term that nobody has used: on disk first, then in force, then told to all. */
 export function lead(state: ElectionState, now: Now): Step<ElectionState> {
-  const term: Term = { number: (state.highest?.number ?? 0) + 1, nodeId: state.nodeId }
+  const term: Term = { number: (state.highest?.number ?? 0) + 1 + state.termSkip, nodeId: state.nodeId }
   const phase = {
     kind: 'leading',
     term,
@@ -124,7 +128,7 @@ export function lead(state: ElectionState, now: Now): Step<ElectionState> {
     handoverAtMs: now.monotonicMs,
   } as const
   return done(
-    { ...state, phase, highest: term, known: null },
+    { ...state, phase, highest: term, known: null, termSkip: 0 },
     { kind: 'persist', term },
     { kind: 'lead', term },
     { kind: 'broadcast', message: { kind: 'heartbeat', term, uptimeMs: uptimeMs(state, now) } },

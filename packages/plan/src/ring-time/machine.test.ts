@@ -94,6 +94,21 @@ test('who is away, or has not been heard of for half a minute, does not count', 
   expect(pi.offAt(10_000 + FORGET_MS + 1)).toBe(-YEAR_MS)
 })
 
+test('a laptop whose monotonic clock stood still while it slept is not late afterwards', () => {
+  const mac = new Machine('mac', 3_000)
+  const pi = new Machine('pi', 0, true)
+  talk([mac, pi], 0, 10_000)
+  expect(mac.offAt(10_000)).toBe(0)
+  const hourMs = 3_600_000
+  const awake: Now = { monotonicMs: 10_100, wallMs: TRUE_MS + 10_100 + hourMs + 3_000 }
+  expect(ringTimeMs(mac.state, awake)).toBe(awake.wallMs)
+  const state = stepRingTime(mac.state, { kind: 'tick', isSynchronised: false }, awake, 0).state
+  expect(ringTimeMs(state, awake)).toBe(awake.wallMs)
+  const message: ClockWord = { wallMs: TRUE_MS + 10_100 + hourMs, isSynchronised: true, heard: [] }
+  const told = stepRingTime(state, { kind: 'message', from: 'pi', message }, awake, 0).state
+  expect(ringTimeMs(told, awake)).toBe(message.wallMs)
+})
+
 test('word that is no word is passed over, and a message stays small', () => {
   const pi = new Machine('pi', 7)
   const bad: ClockWord = {

@@ -9,6 +9,8 @@ export const TELL_MS = 2_000
 export const FORGET_MS = 30_000
 /** The median is taken of this many clocks at most, and all nodes take the same ones. Bounds a message too. */
 export const CLOCKS_MAX = 32
+/** The wall clock went on further than the monotonic one by more than this: the machine slept, or somebody set the clock. */
+const LEAP_MS = 1_000
 
 interface Clock {
   readonly nodeId: NodeId
@@ -26,6 +28,8 @@ export interface RingTimeState {
   /** Of others. One for each member at most. */
   readonly clocks: ReadonlyMap<NodeId, Clock>
   readonly nextTellAtMs: number
+  /** Both clocks at the last event. */
+  readonly last: Now
 }
 
 /**
@@ -35,6 +39,7 @@ export interface RingTimeState {
  *
  * Where no clock follows a time server there is no truth, but all agree: the same clocks are taken everywhere (by node id), and of two in the
  * middle the later one, because a machine without a battery for its clock wakes up in the past. It stamps ops; it never steps a system clock.
+ * A machine that slept forgets the others' clocks: they were held against its monotonic clock, which may have stood still.
  */
 export const initialRingTime = (nodeId: NodeId, now: Now): RingTimeState => ({
   nodeId,
@@ -42,15 +47,17 @@ export const initialRingTime = (nodeId: NodeId, now: Now): RingTimeState => ({
   alive: new Set([nodeId]),
   clocks: new Map(),
   nextTellAtMs: now.monotonicMs,
+  last: now,
 })
 
 /** `random` is one draw of [0, 1). */
 export function stepRingTime(
-  state: RingTimeState,
+  before: RingTimeState,
   event: RingTimeEvent,
   now: Now,
   random: number,
 ): { state: RingTimeState; actions: RingTimeAction[] } {
+  const state = { ...before, last: now, clocks: hasLeapt(before, now) ? new Map<NodeId, Clock>() : before.clocks }
   switch (event.kind) {
     case 'alive':
       return { state: { ...state, alive: event.alive }, actions: [] }
@@ -78,10 +85,14 @@ function chosen(state: RingTimeState, now: Now): Clock[] {
     isSynchronised: state.isSynchronised,
     toldAtMs: now.monotonicMs,
   }
+  if (hasLeapt(state, now)) return [own]
   const reachable = [own, ...[...state.clocks.values()].filter((clock) => state.alive.has(clock.nodeId) && isFresh(clock, now))]
   const synchronised = reachable.filter((clock) => clock.isSynchronised)
   return firstOf(synchronised.length > 0 ? synchronised : reachable)
 }
+
+const hasLeapt = ({ last }: RingTimeState, now: Now): boolean =>
+  now.wallMs - last.wallMs - (now.monotonicMs - last.monotonicMs) > LEAP_MS
 
 const isFresh = (clock: Clock, now: Now): boolean => now.monotonicMs - clock.toldAtMs < FORGET_MS
 
