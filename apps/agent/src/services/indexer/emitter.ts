@@ -32,6 +32,11 @@ export class Emitter {
     else this.schedule(FLUSH_MS)
   }
 
+  /** A piece of work is done: nothing more will fill the batch. */
+  hurry(): void {
+    if (this.added > 0) this.schedule(0)
+  }
+
   /** Sends what is there, once; errors stay for the next start. */
   async stop(): Promise<void> {
     this.stopped = true

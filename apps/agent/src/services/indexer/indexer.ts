@@ -153,6 +153,7 @@ export class Indexer {
   }
 
   private finish(): void {
+    this.emitter.hurry()
     this.failures.fresh()
     this.set({ state: 'idle', lastFinishedAtMs: Date.now(), bytesPerSecond: null, secondsLeft: null })
     this.options.remark(this.prober.missingTool)

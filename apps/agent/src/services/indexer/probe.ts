@@ -3,9 +3,11 @@ import type { AssetKind, MediaInfo } from '@thatdam/protocol/ops'
 import { ExifReader } from './exiftool.ts'
 import { ffprobe } from './ffprobe.ts'
 import { decideType } from './kinds.ts'
+import { readJpegTags } from './jpeg.ts'
 import { Lanes } from './lanes.ts'
 import { combine, fromExiftool, fromFfprobe, type ProbedStreams, type ProbedTags } from './media-info.ts'
 import { OddNames } from './odd-names.ts'
+import type { Tags } from './taken-at.ts'
 import { ToolError } from './tool.ts'
 
 export interface Probed {
@@ -47,7 +49,10 @@ export class Prober {
     if (!type) return null
     const named = this.names.name(absolute)
     try {
-      const [tags, streams] = await Promise.all([this.tags(named.path), type.kind === 'photo' ? noStreams() : this.streams(named.path)])
+      const [tags, streams] = await Promise.all([
+        this.tags(named.path, type.mimeType === 'image/jpeg' ? readJpegTags(head) : null),
+        type.kind === 'photo' ? noStreams() : this.streams(named.path),
+      ])
       const { kind, media } = combine(type, tags.value, streams.value)
       return { kind, media, problem: problem ?? streams.problem ?? this.photoProblem(type.kind, media, tags) }
     } finally {
@@ -66,7 +71,9 @@ export class Prober {
     return tags.value && media.width === null ? 'This picture is broken: it does not say how large it is.' : null
   }
 
-  private async tags(path: string): Promise<Answer<ProbedTags>> {
+  /** `known`: what the file's head told already. */
+  private async tags(path: string, known: Tags | null): Promise<Answer<ProbedTags>> {
+    if (known) return { value: fromExiftool(known), problem: null }
     try {
       return { value: fromExiftool(await this.exif.read(path)), problem: null }
     } catch (error) {
