@@ -18,7 +18,7 @@ import {
 const LIMIT_MB = 60
 const SETTLE_MS = 15_000
 
-/** A registered agent that polls, reports and serves its gateway, with no child service in its plan; bare Node waits in a timer beside it. */
+/** A registered agent that polls, reports and serves its gateway, with one small child service in its plan (media-api, not counted); bare Node waits in a timer beside it. */
 export const agentMemory: Bench = {
   name: 'agent-memory',
   about: 'idle agent, PSS on a private copy of the Node binary, beside a bare Node with the same flags (limit 60 MB, 25 MB anonymous)',

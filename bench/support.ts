@@ -121,22 +121,39 @@ export async function registerIdleAgent(node: string, stateDirectory: string, cl
   return environment
 }
 
-/** Proportional and anonymous memory of one process, MB (Linux). */
+/**
+ * Proportional and anonymous memory of one process, MB (Linux). The Node binary counts whole, as if no other process (a child of the agent)
+ * mapped it.
+ */
 export function memoryOf(pid: number): { pssMb: number; anonymousMb: number; rssMb: number } {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
-  const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? Number.NaN) / 1024
-  return { pssMb: field('Pss'), anonymousMb: field('Anonymous'), rssMb: field('Rss') }
+  const total = { pss: 0, anonymous: 0, rss: 0 }
+  let isNode = false
+  for (const line of readFileSync(`/proc/${pid}/smaps`, 'utf8').split('\n')) {
+    if (/^[0-9a-f]+-[0-9a-f]+ /.test(line)) isNode = line.endsWith('/node')
+    const [, name, kB] = /^(Rss|Pss|Anonymous):\s+(\d+) kB/.exec(line) ?? []
+    if (name === 'Rss') total.rss += Number(kB)
+    if (name === 'Anonymous') total.anonymous += Number(kB)
+    if (name === (isNode ? 'Rss' : 'Pss')) total.pss += Number(kB)
+  }
+  return { pssMb: total.pss / 1024, anonymousMb: total.anonymous / 1024, rssMb: total.rss / 1024 }
 }
 
-/** Takes everything that is a child process out of the machine's plan, as an owner would, and waits until they have ended. */
-export async function excludeChildServices(stateDirectory: string, nodeProcess: ChildProcess): Promise<void> {
-  const endpoint = await until(() => readEndpoint(stateDirectory, nodeProcess.pid), 30_000)
-  const call = async (method: string, route: string, body?: unknown): Promise<unknown> => {
+export type LocalCaller = (method: string, route: string, body?: unknown) => Promise<unknown>
+
+/** Calls a running agent's local API; the first call waits until it is up. @throws with the answer's text when it is refused. */
+export function localCaller(stateDirectory: string, nodeProcess: ChildProcess): LocalCaller {
+  return async (method, route, body) => {
+    const endpoint = await until(() => readEndpoint(stateDirectory, nodeProcess.pid), 30_000)
     const headers = { authorization: `Bearer ${endpoint.token}`, 'content-type': 'application/json' }
     const response = await fetch(endpoint.url + route, { method, headers, body: body === undefined ? null : JSON.stringify(body) })
     if (!response.ok) throw new Error(`${route}: ${response.status} ${await response.text()}`)
     return await response.json()
   }
+}
+
+/** Takes out of the machine's plan what an owner can, and waits until it has ended: a machine alone leads, and keeps media-api. */
+export async function excludeChildServices(stateDirectory: string, nodeProcess: ChildProcess): Promise<void> {
+  const call = localCaller(stateDirectory, nodeProcess)
   const state = (await call('GET', '/local/state')) as { node: { nodeId: string } }
   const excluded = [
     'local-console',
@@ -144,7 +161,6 @@ export async function excludeChildServices(stateDirectory: string, nodeProcess: 
     'media-api',
     'camera-proxy',
     'capture-daemon',
-    'indexer',
     'deriver',
     'transcoder',
     'stream-processor',
@@ -152,7 +168,7 @@ export async function excludeChildServices(stateDirectory: string, nodeProcess: 
   ]
   const op = { kind: 'node.set', subject: state.node.nodeId, field: 'excludeServices', value: excluded, replaces: null }
   await call('POST', '/local/ops', { ops: [{ body: op }] })
-  await until(async () => (childrenOf(nodeProcess.pid ?? 0).length === 0 ? true : null), 60_000)
+  await until(() => (childrenOf(nodeProcess.pid ?? 0).length <= 1 ? true : null), 60_000)
 }
 
 function readEndpoint(stateDirectory: string, pid: number | undefined): { url: string; token: string } | null {
