@@ -18,6 +18,15 @@ export interface DialogProps {
 
 const WIDTHS = { sm: 'max-w-[400px]', md: 'max-w-[560px]', lg: 'max-w-[800px]' } as const
 
+/** A dialog that asks for text is typed into at once; without a field the close button has the focus. */
+function focusField(event: Event): void {
+  const field =
+    event.currentTarget instanceof HTMLElement ? event.currentTarget.querySelector<HTMLElement>('input:not([type]), textarea') : null
+  if (field === null) return
+  event.preventDefault()
+  field.focus()
+}
+
 /** In the middle of a wide screen; at the bottom edge of a phone, where a thumb reaches. */
 export function Dialog({ open, onOpenChange, title, description, children, footer, width = 'md' }: DialogProps) {
   return (
@@ -26,6 +35,7 @@ export function Dialog({ open, onOpenChange, title, description, children, foote
         <Radix.Overlay className="fixed inset-0 z-40 bg-scrim" />
         <Radix.Content
           {...(description === undefined ? { 'aria-describedby': undefined } : {})}
+          onOpenAutoFocus={focusField}
           className={cx(
             'fixed inset-x-0 bottom-0 z-50 flex max-h-[90dvh] flex-col rounded-t-lg border border-line-strong bg-surface shadow-float outline-none animate-appear',
             'sm:inset-x-4 sm:top-[12dvh] sm:bottom-auto sm:mx-auto sm:max-h-[76dvh] sm:rounded-lg',
