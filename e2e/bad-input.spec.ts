@@ -45,6 +45,13 @@ const start = (environment: Readonly<Record<string, string>> = {}): Promise<Prod
 
 const install = async (token: string): Promise<{ code: number; output: string }> =>
   await shell(`curl -fsSL ${product.cloudUrl}/install.sh | sh -s -- --token '${token}' --dir '${machine()}' --no-start`)
+const refused = async (token: string, sentence: RegExp): Promise<void> => {
+  const { code, output } = await install(token)
+  expect(output).toMatch(sentence)
+  expect(code, output).toBe(1)
+  expect(output).not.toMatch(/^\s+at |Error:/m)
+  expect(output).not.toContain(token)
+}
 
 test.beforeAll(async () => {
   home = await realpath(await mkdtemp(path.join(os.tmpdir(), 'thatdam bad ')))
@@ -82,14 +89,6 @@ test('a second npm start says that one runs, and what to do', async () => {
 })
 
 test.describe('join tokens', () => {
-  const refused = async (token: string, sentence: RegExp): Promise<void> => {
-    const { code, output } = await install(token)
-    expect(output).toMatch(sentence)
-    expect(code, output).toBe(1)
-    expect(output).not.toMatch(/^\s+at |Error:/m)
-    expect(output).not.toContain(token)
-  }
-
   test('mistyped, cut off, used, foreign: a sentence each, and a good one works afterwards', async () => {
     const [good, used] = [await ada.token(), await ada.token()]
     const other = { stateDir: path.join(home, 'other', 'state'), environment: { THATDAM_TOKEN: used } }
