@@ -1,8 +1,8 @@
 import { SYNC_START, syncStep, type LogSummary, type SyncAction, type SyncEvent, type SyncState } from '@thatdam/oplog/anti-entropy'
-import { batchHash, makeBatch, verifyBatch, type LogHead } from '@thatdam/oplog/batch'
+import { batchHash, contentFault, makeBatch, type LogHead } from '@thatdam/oplog/batch'
 import { addEdits, EMPTY_REGISTER, readRegister, type FieldEdit, type Register } from '@thatdam/oplog/fields'
 import { jsonHash } from '@thatdam/oplog/hash'
-import { HLC_ZERO, receive, tick, type HlcState } from '@thatdam/oplog/hlc'
+import { HLC_ZERO, isFuture, receive, tick, type HlcState } from '@thatdam/oplog/hlc'
 import { maySign } from '@thatdam/oplog/rights'
 import type { BatchSigner, VerifyBatchSignature } from '@thatdam/oplog/signing'
 import { canonicalJson } from '@thatdam/protocol/canonical'
@@ -17,91 +17,165 @@ export type LogMessage =
 /** What under test decides about ops; a planted fault replaces a part. */
 export interface LogRules {
   readonly maySign: typeof maySign
-  /** Stamps are made in ring time, not by a machine's own wall clock. */
-  readonly isRingTime: boolean
-  readonly verify: typeof verifyBatch
+  readonly content: typeof contentFault
+  /** A node that hears of more of its own log than it has begins a new epoch. */
+  readonly opensEpoch: boolean
 }
-export const LOG_RULES: LogRules = { maySign, isRingTime: true, verify: verifyBatch }
+export const LOG_RULES: LogRules = { maySign, content: contentFault, opensEpoch: true }
 
 /** The fields that are edited: titles of two assets. */
 export const SUBJECTS = ['a'.repeat(64), 'b'.repeat(64)] as const
 const BATCHES_PER_PAGE = 8
 const SYNC_MS = 3_000
-const EPOCH_MS = 1_800_000_000_000
+/** Ring time that steps back by more makes some ops that counted ones from the future. */
+const STEP_MS = 30_000
 
 /** A signature that fits who made it and what it is over; the real one is not what is tried here, and slow. */
 const signerOf = (nodeId: string): BatchSigner => ({ publicKey: nodeId, sign: (_domain, value) => jsonHash({ nodeId, value }) })
+const verified = new WeakSet<SignedBatch>()
+/** A batch is the same object wherever it came, so it is looked into once: nothing in a run changes one. */
 const verifySignature: VerifyBatchSignature = (_domain, value, signature, publicKey) => signature === jsonHash({ nodeId: publicKey, value })
 
-interface Log {
-  readonly batches: SignedBatch[]
-  head: LogHead
+const headHashes = new WeakMap<SignedBatch, string>()
+function hashOfBatch(batch: SignedBatch): string {
+  const known = headHashes.get(batch)
+  if (known !== undefined) return known
+  const hash = batchHash(batch.header)
+  headHashes.set(batch, hash)
+  return hash
+}
+
+/** The batches of one epoch of one node, by their place: more than one at a place where the log forked. */
+type Log = readonly (readonly SignedBatch[])[]
+const GENESIS = '0'.repeat(64)
+
+const hashesAt = (log: Log, sequence: number): string[] => (log[sequence - 1] ?? []).map(hashOfBatch)
+const headOf = (log: Log): LogHead => {
+  const hash = hashesAt(log, log.length).toSorted().at(-1)
+  return hash === undefined ? null : { sequence: log.length, hash }
+}
+
+/** What lies on the disk: an image of it can be put back later. */
+export interface LogImage {
+  readonly logs: ReadonlyMap<string, Log>
+  readonly epoch: string
+  readonly edits: number
 }
 
 /** All logs as one node holds them: its own and those of the others, on its disk; and what they add up to. */
 export class SimLogs {
   private readonly disk = new Map<string, Log>()
+  private epoch: string
+  private edits = 0
   private registers = new Map<string, Register>()
   private held: { op: Op; author: string }[] = []
   private sync: SyncState = SYNC_START
   private clock: HlcState = HLC_ZERO
   private nextSyncAtMs = 0
-  private edits = 0
+  private ringOffsetMs = 0
+  private summaries: LogSummary[] | null = null
   /** Ops that count here although their author had no right to them. */
   wronglyApplied = 0
+  /** Batches written in an epoch of which it knew that others hold more. */
+  wronglyContinued = 0
+  /** Epochs of its own that it has learned of from others. */
+  private readonly outgrown = new Set<string>()
 
   private readonly nodeId: string
-  private readonly admitters: ReadonlySet<string>
+  private readonly truth: ReadonlySet<string>
+  private readonly editors: () => ReadonlySet<string>
   private readonly rules: LogRules
   private readonly chance: Chance
   private readonly send: (to: string, message: LogMessage) => void
 
+  /** `truth`: who ever had the right to edit; `editors`: who has it by this node's roster. */
   constructor(
-    self: { nodeId: string; admitters: ReadonlySet<string> },
+    self: { nodeId: string; truth: ReadonlySet<string>; editors: () => ReadonlySet<string> },
     rules: LogRules,
     chance: Chance,
     send: (to: string, message: LogMessage) => void,
   ) {
     this.nodeId = self.nodeId
-    this.admitters = self.admitters
+    this.truth = self.truth
+    this.editors = self.editors
     this.rules = rules
     this.chance = chance
     this.send = send
+    this.epoch = this.freshEpoch()
+  }
+
+  image(): LogImage {
+    return { logs: new Map(this.disk), epoch: this.epoch, edits: this.edits }
+  }
+
+  restore({ logs, epoch, edits }: LogImage): void {
+    this.disk.clear()
+    for (const [logId, log] of logs) this.disk.set(logId, log)
+    this.summaries = null
+    this.epoch = epoch
+    this.edits = edits
   }
 
   /** After a start all is read from the disk again. */
   boot(times: Times): void {
-    this.registers = new Map()
     this.held = []
     this.sync = SYNC_START
-    this.clock = HLC_ZERO
     this.nextSyncAtMs = times.worldMs
-    for (const { batches } of this.disk.values()) for (const batch of batches) this.apply(batch, times)
+    this.readAgain(times)
+  }
+
+  /** What counts is worked out anew from all that is on the disk: the roster is another one, or the time is. */
+  readAgain(times: Times): void {
+    this.registers = new Map()
+    this.held = []
+    this.clock = HLC_ZERO
+    this.ringOffsetMs = times.ringMs - times.worldMs
+    for (const log of this.disk.values()) for (const place of log) for (const batch of place) this.apply(batch, times)
   }
 
   /** A person's edit: signed, on the disk, and in force here. Returns the op's id. */
   edit(subject: string, times: Times): string {
-    const { state, stamp } = tick(this.clock, this.timeOf(times), this.nodeId)
-    this.clock = state
-    const id = jsonHash({ by: this.nodeId, count: ++this.edits }).slice(0, 32)
+    const id = jsonHash({ by: this.nodeId, epoch: this.epoch, count: ++this.edits }).slice(0, 32)
     const replaces = readRegister(this.registers.get(subject) ?? EMPTY_REGISTER).winner?.id ?? null
-    const op: Op = { id, hlc: stamp, body: { kind: 'asset.set', subject, field: 'title', value: id, replaces } }
-    const log = this.logOf(this.nodeId)
-    const made = makeBatch({ nodeId: this.nodeId, epoch: '0'.repeat(32), head: log.head }, [op], signerOf(this.nodeId))
-    log.batches.push(made.batch)
-    log.head = made.head
-    this.apply(made.batch, times)
+    this.write(id, { kind: 'asset.set', subject, field: 'title', value: id, replaces }, times)
     return id
   }
 
-  tick(awake: () => ReadonlySet<string>, times: Times): void {
-    if (times.worldMs < this.nextSyncAtMs) return
+  private write(id: string, body: Op['body'], times: Times): void {
+    const { state, stamp } = tick(this.clock, times.ringMs, this.nodeId)
+    this.clock = state
+    const op: Op = { id, hlc: stamp, body }
+    const logId = this.ownLogId()
+    if (this.outgrown.has(logId)) this.wronglyContinued++
+    const { batch } = makeBatch(
+      { nodeId: this.nodeId, epoch: this.epoch, head: headOf(this.disk.get(logId) ?? []) },
+      [op],
+      signerOf(this.nodeId),
+    )
+    verified.add(batch)
+    this.store(logId, batch, times)
+  }
+
+  isDue(worldMs: number): boolean {
+    return worldMs >= this.nextSyncAtMs
+  }
+
+  tick(peers: readonly string[], times: Times): void {
     this.nextSyncAtMs = times.worldMs + SYNC_MS * (0.75 + this.chance.draw() / 2)
+    if (times.ringMs - times.worldMs < this.ringOffsetMs - STEP_MS) this.readAgain(times)
+    this.ringOffsetMs = times.ringMs - times.worldMs
     const ready = this.held
     this.held = []
     for (const { op, author } of ready) this.applyOp(op, author, times)
-    const peers = [...awake()].filter((nodeId) => nodeId !== this.nodeId)
+    for (const op of this.ownFromFuture(times)) this.write(op.id, op.body, times)
     this.step({ type: 'tick', peers }, times)
+  }
+
+  /** Ops that this node once stamped by a clock that was wrong: it writes them again, under the same id. */
+  private ownFromFuture(times: Times): Op[] {
+    const own = this.held.filter(({ author }) => author === this.nodeId).map(({ op }) => op)
+    const ids = new Set([...this.registers.values()].flatMap((register) => [...register.keys()]))
+    return [...new Map(own.map((op) => [op.id, op])).values()].filter((op) => isFuture(op.hlc, times.ringMs) && !ids.has(op.id))
   }
 
   receive(from: string, message: LogMessage, times: Times): void {
@@ -126,16 +200,26 @@ export class SimLogs {
 
   /** Ids of all ops on the disk, whoever wrote them and whether they count or not. */
   opIds(): Set<string> {
-    return new Set([...this.disk.values()].flatMap(({ batches }) => batches.flatMap((batch) => batch.ops.map((op) => op.id))))
+    return new Set([...this.disk.values()].flatMap((log) => log.flat().flatMap((batch) => batch.ops.map((op) => op.id))))
+  }
+
+  private ownLogId(): string {
+    return `${this.nodeId} ${this.epoch}`
+  }
+
+  private freshEpoch(): string {
+    return jsonHash({ by: this.nodeId, draw: this.chance.draw() }).slice(0, 32)
+  }
+
+  private own(): LogSummary[] {
+    this.summaries ??= [...this.disk].map(([logId, log]) => {
+      return { logId, sequence: log.length, batches: log.reduce((sum, place) => sum + place.length, 0), head: headOf(log)?.hash ?? '' }
+    })
+    return this.summaries
   }
 
   private step(event: SyncEvent, times: Times): void {
-    const own = [...this.disk].map(([logId, { batches, head }]) => ({
-      logId,
-      sequence: head?.sequence ?? 0,
-      batches: batches.length,
-      head: head?.hash ?? '',
-    }))
+    const own = this.own()
     const { state, actions } = syncStep(this.sync, event, { own, nowMs: times.worldMs, random: this.chance.draw() })
     this.sync = state
     for (const action of actions) this.act(action, own)
@@ -145,9 +229,9 @@ export class SimLogs {
     if (action.type === 'send-heights') this.send(action.to, { kind: 'heights', logs: own, answer: action.answer })
     else if (action.type === 'send-want') this.send(action.to, { kind: 'want', logId: action.logId, sequence: action.sequence })
     else {
-      const { batches } = this.logOf(action.logId)
-      const page = batches.slice(action.sequence - 1, action.sequence - 1 + BATCHES_PER_PAGE)
-      if (page.length > 0) this.send(action.to, { kind: 'batches', logId: action.logId, batches: page })
+      const log = this.disk.get(action.logId) ?? []
+      const batches = log.slice(action.sequence - 1, action.sequence - 1 + BATCHES_PER_PAGE).flat()
+      if (batches.length > 0) this.send(action.to, { kind: 'batches', logId: action.logId, batches })
     }
   }
 
@@ -155,25 +239,36 @@ export class SimLogs {
     logId: string,
     batches: readonly SignedBatch[],
     times: Times,
-  ): { next: number; outcome: 'stored' | 'known' | 'gap' | 'faulty' } {
-    let outcome: 'stored' | 'known' | 'gap' | 'faulty' = 'known'
+  ): { next: number; outcome: 'stored' | 'known' | 'gap' | 'own-epoch' | 'faulty' } {
+    let outcome: 'stored' | 'known' = 'known'
     let next = 1
     for (const batch of batches) {
-      const log = this.logOf(logId)
-      next = batch.header.sequence + 1
-      const known = log.batches[batch.header.sequence - 1]
-      if (known !== undefined) {
-        outcome = batchHash(known.header) === batchHash(batch.header) ? 'known' : 'faulty'
-        continue
-      }
-      const verdict = this.rules.verify(batch, { publicKey: logId, head: log.head }, verifySignature)
-      if (!verdict.ok) return { next, outcome: verdict.fault === 'gap' ? 'gap' : 'faulty' }
-      log.batches.push(batch)
-      log.head = verdict.head
-      this.apply(batch, times)
+      const log = this.disk.get(logId) ?? []
+      const { sequence, previous, nodeId } = batch.header
+      next = sequence + 1
+      if (hashesAt(log, sequence).includes(hashOfBatch(batch))) continue
+      if (!verified.has(batch) && this.rules.content(batch, nodeId, verifySignature) !== null) return { next, outcome: 'faulty' }
+      const before = sequence === 1 ? [GENESIS] : hashesAt(log, sequence - 1)
+      if (!before.includes(previous)) return { next, outcome: 'gap' }
+      if (logId === this.ownLogId()) this.outgrow(logId)
+      this.store(logId, batch, times)
       outcome = 'stored'
     }
     return { next, outcome }
+  }
+
+  private outgrow(logId: string): void {
+    this.outgrown.add(logId)
+    if (this.rules.opensEpoch) this.epoch = this.freshEpoch()
+  }
+
+  private store(logId: string, batch: SignedBatch, times: Times): void {
+    const log = [...(this.disk.get(logId) ?? [])]
+    const place = batch.header.sequence - 1
+    log[place] = [...(log[place] ?? []), batch]
+    this.disk.set(logId, log)
+    this.summaries = null
+    this.apply(batch, times)
   }
 
   private apply(batch: SignedBatch, times: Times): void {
@@ -181,35 +276,22 @@ export class SimLogs {
   }
 
   private applyOp(op: Op, author: string, times: Times): void {
-    const { state, verdict } = receive(this.clock, op.hlc, this.timeOf(times))
+    const { state, verdict } = receive(this.clock, op.hlc, times.ringMs)
     this.clock = state
     if (verdict === 'future') {
       this.held.push({ op, author })
       return
     }
-    if (op.body.kind !== 'asset.set' || !this.rules.maySign(op.body, { nodeId: author, admitter: this.admitters.has(author) }).ok) return
-    if (!this.admitters.has(author)) this.wronglyApplied++
+    if (op.body.kind !== 'asset.set' || !this.rules.maySign(op.body, { nodeId: author, admitter: this.editors().has(author) }).ok) return
+    if (!this.truth.has(author)) this.wronglyApplied++
     const { subject, value, replaces } = op.body
     const register = this.registers.get(subject) ?? EMPTY_REGISTER
     this.registers.set(subject, addEdits(register, [{ id: op.id, hlc: op.hlc, value, replaces }]))
   }
-
-  private logOf(logId: string): Log {
-    const known = this.disk.get(logId)
-    if (known !== undefined) return known
-    const log: Log = { batches: [], head: null }
-    this.disk.set(logId, log)
-    return log
-  }
-
-  private timeOf(times: Times): number {
-    return EPOCH_MS + (this.rules.isRingTime ? times.ringMs : times.wallMs)
-  }
 }
 
-/** `ringMs`: what the node takes for the ring's time, at most two seconds off; `wallMs`: what its own clock says. */
+/** `ringMs`: the ring's time as the node finds it, unix milliseconds; `worldMs`: of the run. */
 export interface Times {
   readonly worldMs: number
   readonly ringMs: number
-  readonly wallMs: number
 }

@@ -28,6 +28,11 @@ export function drawMachines(count: number, chance: Chance): PlannedNode[] {
   })
 }
 
+/** Somebody who was let in and is never there. */
+export function guestMachine(nodeId: string): PlannedNode {
+  return { nodeId, facts: factsOf(nodeId, KINDS[2]), settings: DEFAULT_SETTINGS(nodeId), bootCounter: 0, alive: false }
+}
+
 function factsOf(hostname: string, kind: (typeof KINDS)[number]): NodeFacts {
   return {
     version: 1,

@@ -2,6 +2,7 @@ import type { Election } from '@thatdam/plan/election/contract'
 import { electionWith } from '@thatdam/plan/election/machine'
 import type { ElectionState } from '@thatdam/plan/election/state'
 import { compareTerms } from '@thatdam/plan/election/terms'
+import { foldRoster } from '@thatdam/control/roster'
 import { stepPromises } from '@thatdam/plan/placement/promise'
 import { RULES, SIM_TIMING, type Rules } from './rules.ts'
 
@@ -40,10 +41,67 @@ export const MUTANTS: Readonly<Record<string, Rules>> = {
   },
   'a promise is given without a look at the copy': { ...RULES, blobs: { ...RULES.blobs, isVerified: false } },
   'an op counts whoever signed it': { ...RULES, logs: { ...RULES.logs, maySign: () => ({ ok: true }) } },
-  'ring time replaced by local time': { ...RULES, logs: { ...RULES.logs, isRingTime: false } },
+  'ring time replaced by local time': { ...RULES, ringTimeMs: (_state, now) => now.wallMs },
+  'clocks that follow no time server count as much': {
+    ...RULES,
+    ringTimeMs: (state, now) => {
+      const clocks = new Map([...state.clocks].map(([nodeId, clock]) => [nodeId, { ...clock, isSynchronised: false }]))
+      return RULES.ringTimeMs({ ...state, isSynchronised: false, clocks }, now)
+    },
+  },
+  'removal does not win': {
+    ...RULES,
+    fold: (records, ...rest) =>
+      foldRoster(
+        records.filter(({ body }) => body.kind !== 'removal'),
+        ...rest,
+      ),
+  },
+  'what a removed admitter signed unseen counts': {
+    ...RULES,
+    fold: (records, fingerprint, verify, hashOf) => {
+      const seen = records.map(({ body }) => hashOf?.(body) ?? '')
+      const names = new Map<unknown, string>()
+      const blind = records.map((record) => {
+        const { body } = record
+        const changed = body.kind === 'removal' ? { ...body, seen } : body
+        names.set(changed, hashOf?.(body) ?? '')
+        return { ...record, body: changed }
+      })
+      const isSound = new Set(blind.map(({ body }) => body))
+      return foldRoster(
+        blind,
+        fingerprint,
+        (_domain, body) => isSound.has(body as (typeof blind)[number]['body']),
+        (body) => names.get(body) ?? '',
+      )
+    },
+  },
+  'rings that meet: who is met goes over': {
+    ...RULES,
+    ring: { meet: (mine, theirs) => (mine.fingerprint === theirs.fingerprint ? 'same' : 'yield') },
+  },
+  'rings of two owners merge': {
+    ...RULES,
+    ring: { meet: (mine, theirs) => RULES.ring.meet({ ...mine, owner: 'anybody' }, { ...theirs, owner: 'anybody' }) },
+  },
+  'a restored disk goes on in its old epoch': { ...RULES, logs: { ...RULES.logs, opensEpoch: false } },
+  'a restored disk counts its terms on': { ...RULES, skipsTerms: false },
+  'a clone is not noticed': {
+    ...RULES,
+    credentials: {
+      ...RULES.credentials,
+      decide: (row, ask, nowMs) => RULES.credentials.decide({ ...row, sequence: Math.min(row.sequence, ask.sequence) }, ask, nowMs),
+    },
+  },
+  'the nonce of a renewal is not on disk': { ...RULES, credentials: { ...RULES.credentials, isNonceDurable: false } },
   'the layout depends on who came first': {
     ...RULES,
-    layout: (nodes) => RULES.layout(nodes.map((node, index) => ({ ...node, bootCounter: index }))),
+    layout: (nodes, clusterId) =>
+      RULES.layout(
+        nodes.map((node, index) => ({ ...node, bootCounter: index })),
+        clusterId,
+      ),
   },
 }
 

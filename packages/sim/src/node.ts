@@ -1,14 +1,19 @@
 import type { ElectionAction, ElectionEvent, ElectionMessage, Now } from '@thatdam/plan/election/contract'
-import type { ElectionState } from '@thatdam/plan/election/state'
+import { TERM_SKIP_MAX, type ElectionState } from '@thatdam/plan/election/state'
 import type { MembershipAction, MembershipEvent, MembershipMessage } from '@thatdam/plan/membership/contract'
 import { initialMembership, stepMembership } from '@thatdam/plan/membership/machine'
 import { awake, type MembershipState } from '@thatdam/plan/membership/state'
-import type { Term } from '@thatdam/protocol/plan'
 import type { PromiseMessage } from '@thatdam/plan/placement/promise'
+import type { ClockWord, RingTimeEvent } from '@thatdam/plan/ring-time/contract'
+import { initialRingTime, stepRingTime, type RingTimeState } from '@thatdam/plan/ring-time/machine'
+import type { Term } from '@thatdam/protocol/plan'
 import { SimStore } from './blobs.ts'
-import { SimLogs, type LogMessage, type Times } from './logs.ts'
+import { CLOUD, SimCredential, type CredentialMessage } from './credentials.ts'
+import { SimLogs, type LogImage, type LogMessage, type Times } from './logs.ts'
 import type { Chance } from './random.ts'
-import { CLUSTER_ID, type Rules } from './rules.ts'
+import { SimRing, type RingDisk, type RingMessage } from './ring.ts'
+import type { RosterBook } from './rosters.ts'
+import type { Rules } from './rules.ts'
 
 export type Letter =
   | { readonly of: 'election'; readonly message: ElectionMessage }
@@ -16,6 +21,9 @@ export type Letter =
   | { readonly of: 'order'; readonly term: Term }
   | { readonly of: 'promise'; readonly message: PromiseMessage }
   | { readonly of: 'log'; readonly message: LogMessage }
+  | { readonly of: 'ring'; readonly message: RingMessage }
+  | { readonly of: 'clock'; readonly message: ClockWord }
+  | { readonly of: 'credential'; readonly message: CredentialMessage }
 
 /** What a node tells the world it did. */
 export interface Outside {
@@ -26,11 +34,16 @@ export interface Outside {
   /** Right after a standstill, before anything else runs. */
   woke(node: SimNode): void
   deleted(node: SimNode, blob: string): void
+  /** Somebody of any ring, whom discovery shows. */
+  neighbour(): string
+  /** Whether discovery shows machines of other rings yet. */
+  readonly isMeeting: boolean
 }
 
 interface Running {
   election: ElectionState
   membership: MembershipState
+  ringTime: RingTimeState
   readonly bootedAtMs: number
 }
 
@@ -38,12 +51,27 @@ interface Running {
 const INBOX_MAX = 64
 /** A leader that stood still for longer, with room for one tick, must not act on what it believed. */
 const STANDSTILL_MS = 1_400
+export const START_MS = 1_800_000_000_000
+
+/** A time server is heard this long after a start. */
+const TIME_SERVER_MS = 3_000
+const RING_TIME_TICK_MS = 500
 
 export interface Self {
   readonly nodeId: string
-  readonly members: readonly string[]
-  readonly ranking: readonly string[]
-  readonly admitters: ReadonlySet<string>
+  readonly index: number
+  readonly disk: RingDisk
+  /** Who ever had the right to edit. */
+  readonly truth: ReadonlySet<string>
+  readonly hasTimeServer: boolean
+}
+
+/** A system disk as it was at some time. */
+export interface DiskImage {
+  readonly term: Term | null
+  readonly ring: RingDisk
+  readonly logs: LogImage
+  readonly credential: SimCredential['disk']
 }
 
 /** One machine: the agent's state machines with a disk, two clocks, and a process that can be killed or stopped. */
@@ -56,7 +84,7 @@ export class SimNode {
   private isAsleep = false
   /** The term it led when it last stood still for longer than a leader may: no order may be given under it again. */
   staleTerm: Term | null = null
-  private readonly inbox: { from: string; letter: Letter }[] = []
+  private readonly inbox: { from: string; letter: Letter; ring: string }[] = []
   /** Both clocks are the world's time and an offset; a sleep takes from the monotonic one. */
   monotonicOffsetMs = 0
   wallOffsetMs = 0
@@ -65,19 +93,23 @@ export class SimNode {
 
   readonly store: SimStore
   readonly logs: SimLogs
-  /** How far off its notion of ring time is. */
-  ringOffsetMs = 0
+  readonly ring: SimRing
+  readonly credential: SimCredential
+  /** Its clock follows a time server, from when on it may again. */
+  isSynchronised = false
+  private synchronisesAtMs = Infinity
+  private nextRingTimeAtMs = 0
+  /** The roster said that it was removed: its owner takes it away. */
+  isOut = false
   readonly nodeId: string
-  private readonly members: readonly string[]
-  private readonly ranking: readonly string[]
+  private readonly hasTimeServer: boolean
   private readonly rules: Rules
   private readonly outside: Outside
   private readonly chance: Chance
 
-  constructor(self: Self, rules: Rules, outside: Outside, chance: Chance) {
+  constructor(self: Self, rules: Rules, outside: Outside, book: RosterBook, chance: Chance) {
     this.nodeId = self.nodeId
-    this.members = self.members
-    this.ranking = self.ranking
+    this.hasTimeServer = self.hasTimeServer
     this.rules = rules
     this.outside = outside
     this.chance = chance
@@ -87,15 +119,51 @@ export class SimNode {
       (to, message) => outside.send(this.nodeId, to, { of: 'promise', message }),
       (blob) => outside.deleted(this, blob),
     )
-    this.logs = new SimLogs(self, rules.logs, chance, (to, message) => outside.send(this.nodeId, to, { of: 'log', message }))
+    const { nodeId, index, truth } = self
+    this.logs = new SimLogs({ nodeId, truth, editors: () => this.ring.view.editors }, rules.logs, chance, (to, message) =>
+      outside.send(nodeId, to, { of: 'log', message }),
+    )
+    this.credential = new SimCredential(nodeId, rules.credentials, chance)
+    this.ring = new SimRing(self.disk, book, rules.ring, chance, {
+      nodeId,
+      index,
+      send: (to, message) => outside.send(nodeId, to, { of: 'ring', message }),
+      changed: (isOtherRing) => this.takeRoster(isOtherRing, this.worldMs),
+      removed: () => {
+        this.isOut = true
+        this.crash()
+      },
+      neighbour: () => outside.neighbour(),
+    })
   }
 
+  /** When it last did anything. */
+  private worldMs = 0
+
   clocks(worldMs: number): Now {
-    return { monotonicMs: worldMs + this.monotonicOffsetMs, wallMs: 1_800_000_000_000 + worldMs + this.wallOffsetMs }
+    return { monotonicMs: worldMs + this.monotonicOffsetMs, wallMs: START_MS + worldMs + this.wallOffsetMs }
   }
 
   times(worldMs: number): Times {
-    return { worldMs, ringMs: worldMs + this.ringOffsetMs, wallMs: worldMs + this.wallOffsetMs }
+    const now = this.clocks(worldMs)
+    return { worldMs, ringMs: this.running === null ? now.wallMs : this.rules.ringTimeMs(this.running.ringTime, now) }
+  }
+
+  jump(byMs: number, worldMs: number): void {
+    this.wallOffsetMs += byMs
+    this.isSynchronised = false
+    this.synchronisesAtMs = worldMs + 2 * TIME_SERVER_MS
+  }
+
+  image(): DiskImage {
+    return { term: this.disk, ring: this.ring.image(), logs: this.logs.image(), credential: this.credential.disk }
+  }
+
+  restore(image: DiskImage): void {
+    this.disk = image.term
+    this.ring.restore(image.ring)
+    this.logs.restore(image.logs)
+    this.credential.disk = image.credential
   }
 
   /** A monotonic clock counts from the start of the machine. */
@@ -107,15 +175,54 @@ export class SimNode {
     this.staleTerm = null
     this.actionsUntilCrash = -1
     this.inbox.length = 0
-    this.running = {
-      election: this.rules.election.initial({ clusterId: CLUSTER_ID, nodeId: this.nodeId, highest: this.disk }, now),
+    this.worldMs = worldMs
+    this.isSynchronised = false
+    this.synchronisesAtMs = worldMs + this.chance.whole(500, TIME_SERVER_MS)
+    this.nextRingTimeAtMs = worldMs
+    this.running = this.fresh(now, worldMs, initialRingTime(this.nodeId, now))
+    this.store.boot(worldMs)
+    this.ring.boot(worldMs)
+    this.credential.boot(worldMs)
+    this.logs.boot(this.times(worldMs))
+    this.tellRoster(worldMs)
+  }
+
+  private fresh(now: Now, worldMs: number, ringTime: RingTimeState): Running {
+    const self = { clusterId: this.clusterId(), nodeId: this.nodeId, highest: this.disk }
+    const firstTermSkip = this.rules.skipsTerms ? this.chance.whole(0, TERM_SKIP_MAX) : 0
+    return {
+      election: this.rules.election.initial({ ...self, firstTermSkip }, now),
       membership: initialMembership(this.nodeId, now.wallMs, now.monotonicMs, this.rules.membership),
+      ringTime,
       bootedAtMs: worldMs,
     }
-    this.store.boot(worldMs)
-    this.logs.boot(this.times(worldMs))
-    this.member({ kind: 'roster', members: this.members }, worldMs)
-    this.elect({ kind: 'roster', ranking: this.ranking, alive: new Set([this.nodeId]) }, worldMs)
+  }
+
+  /** A roster that changed; in another ring membership and election begin anew, and terms of the old one mean nothing. */
+  private takeRoster(isOtherRing: boolean, worldMs: number): void {
+    if (this.running === null) return
+    if (isOtherRing) {
+      this.disk = null
+      this.staleTerm = null
+      this.running = this.fresh(this.clocks(worldMs), worldMs, this.running.ringTime)
+    }
+    this.logs.readAgain(this.times(worldMs))
+    this.tellRoster(worldMs)
+  }
+
+  private tellRoster(worldMs: number): void {
+    this.member({ kind: 'roster', members: this.ring.view.members }, worldMs)
+    this.tellAwake(worldMs)
+  }
+
+  private tellAwake(worldMs: number): void {
+    const alive = this.awake()
+    this.elect({ kind: 'roster', ranking: this.ring.view.ranking, alive }, worldMs)
+    this.keepTime({ kind: 'alive', alive }, worldMs)
+  }
+
+  clusterId(): string {
+    return this.ring.view.roster.clusterId
   }
 
   crash(): void {
@@ -139,27 +246,57 @@ export class SimNode {
     const { phase } = this.running.election
     if (stoodMs > STANDSTILL_MS && phase.kind === 'leading') this.staleTerm = phase.term
     this.outside.woke(this)
-    for (const { from, letter } of this.inbox.splice(0)) this.receive(from, letter, worldMs)
+    for (const { from, letter, ring } of this.inbox.splice(0)) this.receive(from, letter, worldMs, ring)
   }
 
   tick(worldMs: number): void {
     if (this.running === null || this.isFrozen) return
+    this.worldMs = worldMs
+    if (worldMs >= this.synchronisesAtMs && this.hasTimeServer) this.synchronise()
     this.member({ kind: 'tick' }, worldMs)
     this.elect({ kind: 'tick' }, worldMs)
+    if (worldMs >= this.nextRingTimeAtMs) {
+      this.nextRingTimeAtMs = worldMs + RING_TIME_TICK_MS
+      this.keepTime({ kind: 'tick', isSynchronised: this.isSynchronised }, worldMs)
+    }
     this.store.tick(worldMs)
-    this.logs.tick(() => this.awake(), this.times(worldMs))
+    if (this.logs.isDue(worldMs))
+      this.logs.tick(
+        [...this.awake()].filter((nodeId) => nodeId !== this.nodeId),
+        this.times(worldMs),
+      )
+    this.ring.tick(worldMs, this.outside.isMeeting)
+    const renewal = this.credential.tick(worldMs)
+    if (renewal !== null) this.outside.send(this.nodeId, CLOUD, { of: 'credential', message: renewal })
   }
 
-  receive(from: string, letter: Letter, worldMs: number): void {
+  private synchronise(): void {
+    this.wallOffsetMs = this.chance.whole(-50, 50)
+    this.isSynchronised = true
+    this.synchronisesAtMs = Infinity
+  }
+
+  /** Letters of strangers, and those of another ring's affairs, are dropped, as TLS does. */
+  private isHeard(from: string, ring: string, letter: Letter): boolean {
+    if (letter.of === 'ring' || letter.of === 'credential') return true
+    return ring === this.ring.fingerprint && this.ring.view.roster.members.has(from)
+  }
+
+  receive(from: string, letter: Letter, worldMs: number, ring: string): void {
     if (this.running === null) return
     if (this.isFrozen) {
-      if (this.inbox.length < INBOX_MAX) this.inbox.push({ from, letter })
+      if (this.inbox.length < INBOX_MAX) this.inbox.push({ from, letter, ring })
       return
     }
+    if (!this.isHeard(from, ring, letter)) return
+    this.worldMs = worldMs
     if (letter.of === 'election') this.elect({ kind: 'message', from, message: letter.message }, worldMs)
     else if (letter.of === 'membership') this.member({ kind: 'message', from, message: letter.message }, worldMs)
     else if (letter.of === 'promise') this.store.receive(from, letter.message, worldMs)
     else if (letter.of === 'log') this.logs.receive(from, letter.message, this.times(worldMs))
+    else if (letter.of === 'ring') this.ring.receive(from, letter.message, worldMs)
+    else if (letter.of === 'clock') this.keepTime({ kind: 'message', from, message: letter.message }, worldMs)
+    else if (letter.of === 'credential') this.credential.receive(letter.message, worldMs)
     else this.obey(letter.term, worldMs)
   }
 
@@ -217,7 +354,7 @@ export class SimNode {
         this.outside.send(this.nodeId, action.to, { of: 'election', message: action.message })
         return
       case 'broadcast':
-        for (const to of this.members) {
+        for (const to of this.ring.view.members) {
           if (to !== this.nodeId) this.outside.send(this.nodeId, to, { of: 'election', message: action.message })
         }
         return
@@ -242,7 +379,14 @@ export class SimNode {
       return
     }
     this.outside.changedView(this)
-    this.elect({ kind: 'roster', ranking: this.ranking, alive: this.awake() }, worldMs)
+    this.tellAwake(worldMs)
+  }
+
+  private keepTime(event: RingTimeEvent, worldMs: number): void {
+    if (this.running === null) return
+    const { state, actions } = stepRingTime(this.running.ringTime, event, this.clocks(worldMs), this.chance.draw())
+    this.running.ringTime = state
+    for (const { to, message } of actions) this.outside.send(this.nodeId, to, { of: 'clock', message })
   }
 
   /** The power may fail between any two actions: the rest of them never happen. */

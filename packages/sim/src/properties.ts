@@ -5,12 +5,19 @@ import type { ElectionState } from '@thatdam/plan/election/state'
 import { compareTerms } from '@thatdam/plan/election/terms'
 import { COPIES_WANTED } from './blobs.ts'
 import { END_MS, HEAL_MS, type Fault } from './faults.ts'
-import type { SimNode } from './node.ts'
-import { CLUSTER_ID, HOLD_DOWN_MS } from './rules.ts'
+import { START_MS, type SimNode } from './node.ts'
+import { dumbMembers, withRecords, type Records } from './rosters.ts'
+import { HOLD_DOWN_MS } from './rules.ts'
 import type { Watcher, World } from './world.ts'
 
 /** One leader must act from here on: before the hold-down of those that started at the last fault is over. */
 export const SETTLED_MS = HEAL_MS + 15_000
+/** Where rings meet, their machines first have to find each other and go over. */
+export const MET_MS = HEAL_MS + 40_000
+/** Clocks of one ring may differ by what letters were late by, from hand to hand. */
+const RING_TIME_MS_MAX = 10_000
+/** Within this time of two machines with one identity the cloud notices. */
+const CLONE_MS_MAX = 25_000
 /** From then on at most one orderly handover to the best-ranked, and one more where its first heartbeats were lost. */
 const LEADS_AFTER_SETTLED_MAX = 2
 /** Heartbeats of a new leader reach the old one within this time. */
@@ -25,9 +32,9 @@ export class Properties implements Watcher {
   private readonly world: World
   private readonly usedTerms = new Set<string>()
   private readonly fences = new Map<string, Term>()
-  private leadsAfterSettled = 0
-  private wasWrong = false
-  private readonly opsAtPeace = new Set<string>()
+  private readonly leadsAfterSettled = new Map<string, number>()
+  private wrong: ReadonlySet<string> = new Set()
+  private readonly opsAtPeace = new Map<string, Set<string>>()
   private readonly trace: ((line: string) => void) | null
 
   constructor(world: World, trace: ((line: string) => void) | null) {
@@ -38,19 +45,26 @@ export class Properties implements Watcher {
   checkpoints(): ReadonlyMap<number, () => void> {
     return new Map([
       [HEAL_MS + 1, () => this.countOps()],
-      [SETTLED_MS, () => this.lookForOneLeader()],
-      [SETTLED_MS + HANDOVER_MS_MAX, () => this.checkOneLeader()],
+      [this.settledMs(), () => this.lookForOneLeader()],
+      [this.settledMs() + HANDOVER_MS_MAX, () => this.checkOneLeader()],
       [END_MS - HANDOVER_MS_MAX, () => this.lookForOneLeader()],
       [END_MS, () => this.checkEnd()],
     ])
   }
 
+  private settledMs(): number {
+    const { rings, joiners } = this.world.plot.founding
+    return rings.length > 1 || joiners.length > 0 ? MET_MS : SETTLED_MS
+  }
+
   took(node: SimNode, term: Term, before: ElectionState, event: ElectionEvent): void {
     this.tell(`${node.nodeId} leads, term ${term.number}`)
-    const key = `${term.number} of ${term.nodeId}`
+    const key = `${term.number} of ${term.nodeId} in ${node.clusterId()}`
     if (this.usedTerms.has(key)) this.violated(`term ${key} was used twice`)
     this.usedTerms.add(key)
-    if (this.world.nowMs > SETTLED_MS && ++this.leadsAfterSettled > LEADS_AFTER_SETTLED_MAX) {
+    const leads = (this.leadsAfterSettled.get(node.clusterId()) ?? 0) + (this.world.nowMs > this.settledMs() ? 1 : 0)
+    this.leadsAfterSettled.set(node.clusterId(), leads)
+    if (leads > LEADS_AFTER_SETTLED_MAX) {
       this.violated(`the lead changes hands again and again, though nothing happens: now ${node.nodeId}`)
     }
     this.checkYoungTakeover(node, before, event)
@@ -69,26 +83,27 @@ export class Properties implements Watcher {
 
   ordered(node: SimNode, term: Term): void {
     const { staleTerm } = node
-    if (staleTerm !== null && compareTerms(CLUSTER_ID, term, staleTerm) === 0) {
+    if (staleTerm !== null && compareTerms(node.clusterId(), term, staleTerm) === 0) {
       this.violated(`${node.nodeId} gave an order under term ${term.number}, which it led before it stood still`)
     }
   }
 
   carriedOut(node: SimNode, term: Term, isAccepted: boolean): void {
     if (!isAccepted) return
-    const fence = this.fences.get(node.nodeId)
-    if (fence !== undefined && compareTerms(CLUSTER_ID, term, fence) < 0) {
+    const key = `${node.nodeId} in ${node.clusterId()}`
+    const fence = this.fences.get(key)
+    if (fence !== undefined && compareTerms(node.clusterId(), term, fence) < 0) {
       this.violated(
         `${node.nodeId} carried out an order of term ${term.number} of ${term.nodeId} after one of term ${fence.number} of ${fence.nodeId}`,
       )
-    } else this.fences.set(node.nodeId, term)
+    } else this.fences.set(key, term)
   }
 
   changedView(node: SimNode): void {
     this.tell(`${node.nodeId} sees ${[...node.awake()].toSorted().join(' ')}`)
     // Once all is quiet, and the network loses little, nobody that lives may be declared away.
-    if (this.world.nowMs < SETTLED_MS || this.world.plot.weather.lossProbability > 0.1) return
-    const live = this.live()
+    if (this.world.nowMs < this.settledMs() || this.world.plot.weather.lossProbability > 0.1) return
+    const live = this.live().filter((other) => node.ring.view.roster.members.has(other.nodeId))
     const awake = node.awake()
     for (const other of live) if (!awake.has(other.nodeId)) this.violated(`${node.nodeId} takes ${other.nodeId} for away, which lives`)
   }
@@ -102,80 +117,159 @@ export class Properties implements Watcher {
 
   happened(fault: Fault): void {
     this.tell(`-- ${canonicalJson({ ...fault })}`)
+    if (fault.kind !== 'restore') return
+    // What a machine once refused or carried out it cannot know any more.
+    for (const key of this.fences.keys()) if (key.startsWith(`${fault.nodeId} in`)) this.fences.delete(key)
   }
 
+  /** All that run, but for those that were removed from their ring. */
   private live(): SimNode[] {
-    return [...this.world.nodes.values()].filter((node) => node.running !== null)
+    const running = [...this.world.nodes.values()].filter((node) => node.running !== null && !node.isOut)
+    return this.world.doomed.size === 0 ? running : running.filter((node) => !this.isRemoved(node, running))
   }
 
-  private eligible(): string[] {
-    const live = new Set(this.live().map((node) => node.nodeId))
-    return this.world.ranking.filter((nodeId) => live.has(nodeId))
+  private isRemoved(node: SimNode, running: readonly SimNode[]): boolean {
+    return this.world.doomed.has(node.nodeId) && running.some((other) => other.ring.view.roster.removed.has(node.nodeId))
+  }
+
+  /** Living machines by the ring that they belong to when all is over. */
+  private groups(): Map<string, SimNode[]> {
+    return Map.groupBy(this.live(), (node) => this.world.homeOf(node.nodeId))
+  }
+
+  private eligible(group: readonly SimNode[]): string[] {
+    const live = new Set(group.map((node) => node.nodeId))
+    return (group[0]?.ring.view.ranking ?? []).filter((nodeId) => live.has(nodeId))
   }
 
   /** How many act as leader, told in words; null when it is as it should be. */
-  private wrongLeaders(): string | null {
-    const leaders = this.live().filter((node) => node.mayOrder(this.world.nowMs) !== null)
-    const wanted = this.eligible().length > 0 ? 1 : 0
+  private wrongLeaders(group: readonly SimNode[]): string | null {
+    const leaders = group.filter((node) => node.mayOrder(this.world.nowMs) !== null)
+    const wanted = this.eligible(group).length > 0 ? 1 : 0
     if (leaders.length === wanted) return null
     return leaders.length === 0 ? 'nobody acts' : `${leaders.map((node) => node.nodeId).join(', ')} act`
   }
 
   private countOps(): void {
-    for (const node of this.live()) for (const opId of node.logs.opIds()) this.opsAtPeace.add(opId)
+    for (const [home, group] of this.groups()) {
+      this.opsAtPeace.set(
+        home,
+        new Set(group.filter((node) => !this.world.doomed.has(node.nodeId)).flatMap((node) => [...node.logs.opIds()])),
+      )
+    }
   }
 
   private lookForOneLeader(): void {
-    this.wasWrong = this.wrongLeaders() !== null
+    this.wrong = new Set([...this.groups()].filter(([, group]) => this.wrongLeaders(group) !== null).map(([home]) => home))
   }
 
   /** During an orderly handover two act for the time a message takes, the first one fenced: wrong is only what is still wrong after that. */
   private checkOneLeader(): void {
-    const wrong = this.wrongLeaders()
-    if (wrong !== null && this.wasWrong) this.violated(`${wrong} as leader ${(this.world.nowMs - HEAL_MS) / 1000} s after the last fault`)
+    for (const [home, group] of this.groups()) {
+      const wrong = this.wrongLeaders(group)
+      if (wrong !== null && this.wrong.has(home))
+        this.violated(`${wrong} as leader ${(this.world.nowMs - HEAL_MS) / 1000} s after the last fault`)
+    }
   }
 
   private checkEnd(): void {
     this.checkOneLeader()
-    const live = this.live()
-    const alive = live.map((node) => node.nodeId).toSorted()
-    const best = this.eligible()[0] ?? null
+    for (const [home, group] of this.groups()) {
+      this.checkRing(group, home)
+      this.checkLeadership(group)
+      this.checkRingTime(group)
+      this.checkLayouts(group)
+      this.checkLogs(group, home)
+    }
+    this.checkClones()
+    const running = [...this.world.nodes.values()].filter((node) => node.running !== null)
+    for (const node of running) if (this.isRemoved(node, running)) this.violated(`${node.nodeId} does not know that it was removed`)
+  }
+
+  /** All hold the same records, and come to the same members as the plain rule, whatever the order in which the records came. */
+  private checkRing(group: readonly SimNode[], home: string): void {
+    let union: Records = new Map()
+    for (const node of group) union = withRecords(union, node.ring.records.values())
+    const expected = dumbMembers(union, home).join(' ')
+    for (const node of group) {
+      const { fingerprint, records, view } = node.ring
+      if (fingerprint !== home)
+        this.violated(`${node.nodeId} is in the ring of ${view.members[0] ?? ''} at the end, and should have gone over`)
+      else if (view.members.join(' ') !== expected)
+        this.violated(`${node.nodeId} has the members ${view.members.join(' ')}, not ${expected}`)
+      const folded = [...this.world.book.foldOf(records, fingerprint).members.keys()].join(' ')
+      if (folded !== view.members.join(' ')) this.violated(`the roster of ${node.nodeId} depends on the order of its records`)
+      if (node.known() !== view.members.length) this.violated(`${node.nodeId} has forgotten members: it knows ${node.known()}`)
+    }
+  }
+
+  private checkLeadership(group: readonly SimNode[]): void {
+    const alive = group.map((node) => node.nodeId).toSorted()
+    const best = this.eligible(group)[0] ?? null
     // Where one letter in ten is lost, now and then five heartbeats in a row are: then the leader heard last counts.
     const isLossy = this.world.plot.weather.lossProbability > 0.1
-    for (const node of live) {
+    for (const node of group) {
       const leader = node.leader(this.world.nowMs) ?? (isLossy ? node.lastHeard() : null)
       if ((leader?.nodeId ?? null) !== best)
         this.violated(`${node.nodeId} follows ${leader?.nodeId ?? 'nobody'} at the end, not ${best ?? 'nobody'}`)
       if (leader !== null && !node.accepts(leader)) this.violated(`${node.nodeId} refuses the orders of its own leader`)
-      if (node.known() !== this.world.machines.length) this.violated(`${node.nodeId} has forgotten members: it knows ${node.known()}`)
       const awake = [...node.awake()].toSorted()
       if (awake.join() !== alive.join()) this.violated(`${node.nodeId} sees ${awake.join(' ')} at the end, not ${alive.join(' ')}`)
     }
-    this.checkLayouts(live)
-    this.checkLogs(live)
+  }
+
+  /** All have one time; and where any machine follows a time server, it is the right one. */
+  private checkRingTime(group: readonly SimNode[]): void {
+    const off = group.map((node) => node.times(this.world.nowMs).ringMs - START_MS - this.world.nowMs)
+    if (Math.max(...off) - Math.min(...off) > RING_TIME_MS_MAX) {
+      this.violated(`ring time is not the same everywhere: off by ${off.map((ms) => Math.round(ms / 1000)).join(' ')} s`)
+    }
+    const isKnown = group.some((node) => node.isSynchronised)
+    if (isKnown && off.some((ms) => Math.abs(ms) > RING_TIME_MS_MAX)) {
+      this.violated(`ring time is off by ${Math.round((off[0] ?? 0) / 1000)} s, though a machine follows a time server`)
+    }
+  }
+
+  private checkClones(): void {
+    for (const node of this.world.nodes.values()) {
+      const isFlagged = this.world.cloud.isFlagged(node.nodeId)
+      const startedAtMs = this.world.copiedAtMs.get(node.nodeId)
+      if (startedAtMs === undefined) {
+        if (isFlagged && !this.world.restored.has(node.nodeId)) this.violated(`${node.nodeId} is taken for a copied machine, and is none`)
+        continue
+      }
+      const togetherMs = this.world.nowMs - Math.max(startedAtMs, node.running?.bootedAtMs ?? Infinity)
+      if (!isFlagged && togetherMs > CLONE_MS_MAX) this.violated(`two machines are ${node.nodeId}, and nobody noticed`)
+    }
   }
 
   /** All that any living machine had when peace came is everywhere, adds up to the same, and the last edit counts. */
-  private checkLogs(live: readonly SimNode[]): void {
-    const { lastEdit } = this.world
-    for (const node of live) {
+  private checkLogs(group: readonly SimNode[], home: string): void {
+    const { lastEdit, plot } = this.world
+    const isEditedHere = this.world.homeOf(plot.founding.rings[0]?.members[0] ?? '') === home
+    for (const node of group) {
       const ids = node.logs.opIds()
-      const lost = [...this.opsAtPeace].filter((opId) => !ids.has(opId))
+      const lost = [...(this.opsAtPeace.get(home) ?? [])].filter((opId) => !ids.has(opId))
       if (lost.length > 0) this.violated(`${node.nodeId} lacks ${lost.length} ops that others had a minute ago`)
       if (node.logs.wronglyApplied > 0) this.violated(`${node.nodeId} applied an op that its author had no right to sign`)
+      if (node.logs.wronglyContinued > 0) this.violated(`${node.nodeId} went on in an epoch of which others held more`)
       const winner = lastEdit === null ? null : node.logs.winner(lastEdit.subject)
-      if (lastEdit !== null && winner?.id !== lastEdit.opId) this.violated(`${node.nodeId} shows an older edit instead of the last one`)
+      if (isEditedHere && lastEdit !== null && winner?.id !== lastEdit.opId)
+        this.violated(`${node.nodeId} shows an older edit instead of the last one`)
     }
-    if (new Set(live.map((node) => node.logs.text())).size > 1) this.violated('two nodes that hold the same ops show different titles')
+    if (new Set(group.map((node) => node.logs.text())).size > 1) this.violated('two nodes that hold the same ops show different titles')
   }
 
-  /** Each node plans for itself, with its own view, and with members in the order in which it came to know them. */
-  private checkLayouts(live: readonly SimNode[]): void {
-    const asked = live.filter((_, index) => index % Math.ceil(live.length / LAYOUTS_MAX) === 0)
+  /** Each node plans for itself, by its own roster and its own view of who is awake, with members in the order in which it came to know them. */
+  private checkLayouts(group: readonly SimNode[]): void {
+    const asked = group.filter((_, index) => index % Math.ceil(group.length / LAYOUTS_MAX) === 0)
     const layouts = asked.map((node, index) => {
       const awake = node.awake()
-      const known = [...this.world.machines.slice(index), ...this.world.machines.slice(0, index)]
-      const { plans } = this.world.rules.layout(known.map((machine) => ({ ...machine, alive: awake.has(machine.nodeId) })))
+      const { roster } = node.ring.view
+      const members = [...roster.members.values()].map(({ nodeId, bootCounter }) => {
+        return { ...this.world.book.machineOf(nodeId), bootCounter, alive: awake.has(nodeId) }
+      })
+      const { plans } = this.world.rules.layout([...members.slice(index), ...members.slice(0, index)], roster.clusterId)
       return canonicalJson([...plans.values()])
     })
     if (new Set(layouts).size > 1) this.violated('two nodes that know the same come to different layouts')
