@@ -3,7 +3,7 @@ import { DISCOVERY_TTL_MS, type AnnouncementBody, type DiscoveryMethodName } fro
 import { type Self, type Sign, type Verify, announcedAddresses, parseAnnouncement, signAnnouncement } from './announcement.ts'
 import { Caller } from './caller.ts'
 import { Intake, type Judged } from './intake.ts'
-import { type LocalAddress, NetworkWatch } from './interfaces.ts'
+import { type LocalAddress, NetworkWatch, readInterfaces } from './interfaces.ts'
 import type { DiscoveryMethod, KnownPeer, MethodContext, News, Said } from './method.ts'
 import { type Sighting, Sightings } from './sightings.ts'
 import { UdpPort } from './udp-port.ts'
@@ -67,7 +67,8 @@ export class Discovery {
     this.options = options
     this.self = options.self
     this.ttlMs = ttlMs
-    this.network = new NetworkWatch(options.interfaces)
+    const { bindAddress = null } = options
+    this.network = new NetworkWatch(options.interfaces ?? (bindAddress === null ? readInterfaces : () => [onlyAddress(bindAddress)]))
     this.port = new UdpPort({ port: options.port, bindAddress: options.bindAddress ?? null, network: this.network })
     this.table = new Sightings(ttlMs, isMember)
     this.intake = new Intake({ sightings: this.table, verify, isMember, ownKey: () => this.self.publicKey, ttlMs, nowMs })
@@ -204,6 +205,11 @@ export class Discovery {
   private retry(): void {
     for (const method of this.methods) if (this.states.get(method.name)?.state === 'failed') void this.startMethod(method)
   }
+}
+
+/** All that a node knows of the network when it may use one address alone. */
+function onlyAddress(address: string): LocalAddress {
+  return { interfaceName: 'lo', address, family: 'ipv4', scope: 'loopback', prefixLength: 32, zone: 0 }
 }
 
 function comparable(body: AnnouncementBody): Omit<AnnouncementBody, 'version' | 'count'> {

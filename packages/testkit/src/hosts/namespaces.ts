@@ -244,7 +244,12 @@ export class NamespaceHost implements Host {
 
   /** Another IPv4 address in its subnet, as from a new DHCP lease. */
   async changeAddress(address: string): Promise<void> {
-    await ipBatch(this.namespace, [`addr add ${address}/24 broadcast + dev eth0`, `addr del ${this.address}/24 dev eth0`, ...this.routes()])
+    await ipBatch(this.namespace, [
+      // In this order: what is deleted first takes further addresses of its subnet along.
+      `addr del ${this.address}/24 dev eth0`,
+      `addr add ${address}/24 broadcast + dev eth0`,
+      ...this.routes(),
+    ])
     this.address = address
   }
 
