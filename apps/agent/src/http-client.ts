@@ -10,6 +10,8 @@ export interface CallOptions {
   readonly body?: unknown
   readonly timeoutMs: number
   readonly signal?: AbortSignal
+  /** The request has left this process. */
+  readonly onSent?: () => void
 }
 
 export interface CallAnswer {
@@ -53,6 +55,7 @@ export async function openRequest(
   }
   return new Promise((resolve, reject) => {
     const request = send(url, settings, resolve)
+    if (options.onSent) request.once('finish', options.onSent)
     request.on('timeout', () => request.destroy(new Error(`no answer within ${Math.round(options.timeoutMs / 1000)} s`)))
     request.on('error', (error: NodeJS.ErrnoException) =>
       reject(new ThatdamError('UNAVAILABLE', `${url.origin} cannot be reached (${reasonOf(error)}).`, { cause: error })),

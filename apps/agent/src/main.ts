@@ -42,7 +42,10 @@ async function main(argv: readonly string[]): Promise<number> {
     env: readEnv(),
     out: (line) => process.stdout.write(`${line}\n`),
     err: (line) => process.stderr.write(`${line}\n`),
-    stdin: process.stdin,
+    // Made only for who reads it: the agent never does.
+    get stdin() {
+      return process.stdin
+    },
   }
   const { run } = await command.load()
   return await run(rest, context)

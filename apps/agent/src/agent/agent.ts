@@ -125,9 +125,10 @@ export class Agent {
     const { env, log } = this.options
     const { paths } = this
     this.identity = await openIdentity(paths.identity, { nodeId: env.nodeId })
-    // The first poll goes out while the rest is opened; what it brings waits until it is.
+    // The first poll goes out before the rest is opened; what it brings waits until it is.
     this.link = this.makeLink()
     this.loops.start('cloud', (signal) => this.link.run(signal))
+    await this.link.firstPoll()
     this.bootCounter = await countBoot(paths.counters)
     this.ring = await openRing(paths.roster, this.identity, this.bootCounter)
     this.leadership = await this.openLeadership()

@@ -16,6 +16,8 @@ import type { Version } from '../state/version.ts'
 /** `thatdam register` and `unregister` write the credential beside a running agent, which looks this often. */
 const LOOK_INTERVAL_MS = 1_000
 const RESULTS_MAX = 8
+/** The start waits at most so long for its first poll to leave. */
+const FIRST_POLL_MS = 150
 const COMMANDS_REMEMBERED = 256
 const SAME_SENTENCE_AFTER_MS = 600_000
 
@@ -42,6 +44,7 @@ export class CloudLink {
   private loops: Loops | null = null
   private results: { id: string; text: string }[] = []
   private readonly commandsSeen = new Set<string>()
+  private readonly polled = Promise.withResolvers<void>()
   private lastFailure = { sentence: '', atMs: 0 }
   /** Why `credential.json` cannot be used; '' while it can, or is not there. */
   private damage = ''
@@ -56,6 +59,13 @@ export class CloudLink {
 
   get instanceKey(): string | null {
     return this.cloud?.instanceKey ?? null
+  }
+
+  /** Resolves when the first poll has left, there is no cloud to poll, or it takes too long: the heavier part of a start comes after it. */
+  async firstPoll(): Promise<void> {
+    const timer = setTimeout(() => this.polled.resolve(), FIRST_POLL_MS)
+    await this.polled.promise
+    clearTimeout(timer)
   }
 
   /** A loop of the agent: follows the credential file. */
@@ -76,6 +86,7 @@ export class CloudLink {
           }
           seenMs = changedMs
         }
+        if (!this.cloud) this.polled.resolve()
         await sleep(LOOK_INTERVAL_MS, signal)
       }
     } finally {
@@ -116,7 +127,7 @@ export class CloudLink {
     this.loops = loops
     ports.log.info(`registered with ${url} for ${credential.organisation.name}`)
     loops.start('renew', (signal) => renewLoop(cloud, signal))
-    loops.start('poll', (signal) => pollLoop({ cloud, onSettings, onCommand, onFailure }, signal))
+    loops.start('poll', (signal) => pollLoop({ cloud, onSettings, onCommand, onFailure, onSent: () => this.polled.resolve() }, signal))
     loops.start('report', (signal) =>
       reportLoop(
         {

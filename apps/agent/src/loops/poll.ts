@@ -12,6 +12,8 @@ export interface PollPorts {
   readonly onSettings: (revision: number, value: NodeSettings) => Promise<void>
   readonly onCommand: (command: Command) => void
   readonly onFailure: (error: unknown) => void
+  /** A poll is on its way. */
+  readonly onSent: () => void
 }
 
 /**
@@ -24,7 +26,8 @@ export async function pollLoop(ports: PollPorts, signal: AbortSignal): Promise<v
   while (!signal.aborted) {
     const askedAtMs = Date.now()
     try {
-      const answer = await ports.cloud.call({ method: 'GET', path: `/agent/v1/poll?cursor=${cursor}`, timeoutMs: POLL_LIMIT_MS, signal })
+      const path = `/agent/v1/poll?cursor=${cursor}`
+      const answer = await ports.cloud.call({ method: 'GET', path, timeoutMs: POLL_LIMIT_MS, signal, onSent: ports.onSent })
       if (answer.status !== 200) {
         // A server that holds nothing would be asked in a tight circle.
         if (Date.now() - askedAtMs < HELD_MS_MIN) await sleep(backoff.nextMs(), signal)
