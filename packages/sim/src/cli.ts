@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { playSeeds } from './crew.ts'
 import { FAILED_SEEDS } from './failed-seeds.ts'
+import { recordSeed } from './history.ts'
 import { MUTANTS } from './mutants.ts'
 import { RULES } from './rules.ts'
 import { runSeed, type Run } from './run.ts'
@@ -10,6 +12,7 @@ const USAGE = `Plays rings of machines in virtual time, with everything going wr
 
   npm run sim -- [--seeds N] [--nodes FROM..TO] [--from SEED] [--json] [--quick]
   npm run sim -- --seed N [--nodes FROM..TO] --trace    one seed, told line by line
+  npm run sim -- --seed N [--nodes FROM..TO] --html F   one seed, as a page to look at
   npm run sim -- --mutants-only                         only whether planted faults are caught
 
 Each seed is 120 s of virtual time: 60 s of faults, 60 s of peace. Ring sizes lean to the small: of 5..50 half are at most 7.
@@ -36,7 +39,11 @@ async function main(argv: string[]): Promise<number> {
     return 0
   }
   const range = parseRange(values.nodes ?? '5..50')
-  if (values.seed !== undefined) return playOne(wholeNumber('--seed', values.seed), range, values.trace === true)
+  if (values.seed !== undefined) {
+    const seed = wholeNumber('--seed', values.seed)
+    return values.html === undefined ? playOne(seed, range, values.trace === true) : await drawOne(seed, range, values.html)
+  }
+  if (values.html !== undefined) throw new UsageError('--html shows one run: say which with --seed N.')
   const options: Options = {
     seeds: values['mutants-only'] === true ? 0 : wholeNumber('--seeds', values.seeds ?? '1000'),
     first: wholeNumber('--from', values.from ?? '1'),
@@ -57,6 +64,7 @@ function parse(argv: string[]) {
         nodes: { type: 'string' },
         seed: { type: 'string' },
         trace: { type: 'boolean' },
+        html: { type: 'string' },
         json: { type: 'boolean' },
         quick: { type: 'boolean' },
         'mutants-only': { type: 'boolean' },
@@ -83,7 +91,25 @@ function parseRange(text: string): { from: number; to: number } {
 }
 
 function playOne(seed: number, range: { from: number; to: number }, hasTrace: boolean): number {
-  const run = runSeed(seed, range, RULES, hasTrace ? (line) => console.log(line) : null)
+  return report(runSeed(seed, range, RULES, hasTrace ? (line) => console.log(line) : null))
+}
+
+/** Bundling and drawing the page takes about a second. */
+async function drawOne(seed: number, range: { from: number; to: number }, path: string): Promise<number> {
+  const { run, history } = recordSeed(seed, range, RULES)
+  const { pageOf } = await import('./page.ts')
+  const page = await pageOf(history)
+  try {
+    await writeFile(path, page)
+  } catch (error) {
+    throw new UsageError(`The page could not be written to ${path}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  console.log(`${path}: open it in a browser, it needs no network.`)
+  return report(run)
+}
+
+function report(run: Run): number {
+  const { seed } = run
   console.log(`seed ${seed} · ${run.nodes} nodes · ${run.events} events · state ${run.stateHash}`)
   for (const violation of run.violations) console.log(`  ${violation}`)
   return run.violations.length === 0 ? 0 : 1

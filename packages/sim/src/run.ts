@@ -6,7 +6,7 @@ import { drawMachines } from './machines.ts'
 import { Properties } from './properties.ts'
 import { Chance } from './random.ts'
 import type { Rules } from './rules.ts'
-import { World } from './world.ts'
+import { World, type Watcher } from './world.ts'
 
 export interface Run {
   readonly seed: number
@@ -15,6 +15,11 @@ export interface Run {
   readonly violations: readonly string[]
   /** Over all that happened and how it ended: equal for equal seeds, bit for bit. */
   readonly stateHash: string
+}
+
+/** Watches in place of the properties, hands everything on to them, and says when it wants to look. */
+export interface Observer extends Watcher {
+  checkpoints(): ReadonlyMap<number, () => void>
 }
 
 /** Ring sizes lean to the small: of 5..50 half are at most 7, one in twenty is above 42. */
@@ -29,6 +34,7 @@ export function runSeed(
   range: { from: number; to: number },
   rules: Rules,
   trace: ((line: string) => void) | null = null,
+  observe: (world: World, properties: Properties) => Observer = (_, properties) => properties,
 ): Run {
   const nodes = sizeOf(seed, range)
   const machines = drawMachines(nodes, new Chance(seed, 1))
@@ -38,7 +44,8 @@ export function runSeed(
   )
   const world = new World(machines, plot, rules, new Chance(seed, 3))
   const properties = new Properties(world, trace)
-  world.run(properties, properties.checkpoints())
+  const observer = observe(world, properties)
+  world.run(observer, observer.checkpoints())
   return { seed, nodes, events: world.events, violations: properties.violations, stateHash: hashOf(world) }
 }
 

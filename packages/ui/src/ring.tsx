@@ -19,6 +19,8 @@ export interface RingProps {
   flows?: readonly RingFlow[]
   selectedId?: string
   onSelect?: (id: string) => void
+  /** Ids of the only nodes to be named, where all names would run into each other. Left out: all. */
+  named?: ReadonlySet<string>
   className?: string
 }
 
@@ -48,7 +50,7 @@ function sentence(nodes: readonly RingNode[]): string {
   return `${nodes.length} ${nodes.length === 1 ? 'machine' : 'machines'}${leader ? `, led by ${leader.name}` : ''}${away > 0 ? `, ${away} away` : ''}`
 }
 
-export function Ring({ nodes, flows = [], selectedId, onSelect, className }: RingProps) {
+export function Ring({ nodes, flows = [], selectedId, onSelect, named, className }: RingProps) {
   const positions = ringPositions(nodes)
   return (
     <svg viewBox={`0 0 ${SIZE} ${SIZE}`} role="img" aria-label={sentence(nodes)} className={cx('block', className)}>
@@ -75,6 +77,8 @@ export function Ring({ nodes, flows = [], selectedId, onSelect, className }: Rin
           node={node}
           at={positions.get(node.id) ?? { x: SIZE / 2, y: SIZE / 2 }}
           selected={node.id === selectedId}
+          isNamed={named?.has(node.id) ?? true}
+          radius={dotRadius(nodes.length)}
           {...(onSelect === undefined ? {} : { onSelect })}
         />
       ))}
@@ -82,8 +86,18 @@ export function Ring({ nodes, flows = [], selectedId, onSelect, className }: Rin
   )
 }
 
-function RingDot(props: { node: RingNode; at: { x: number; y: number }; selected: boolean; onSelect?: (id: string) => void }) {
-  const { node, at, selected, onSelect } = props
+/** Dots of a large ring shrink, so that each can still be told from its neighbour. */
+const dotRadius = (count: number) => round(Math.max(1.5, Math.min(8, (Math.PI * RADIUS) / count / 1.6)))
+
+function RingDot(props: {
+  node: RingNode
+  at: { x: number; y: number }
+  selected: boolean
+  isNamed: boolean
+  radius: number
+  onSelect?: (id: string) => void
+}) {
+  const { node, at, selected, isNamed, radius, onSelect } = props
   const below = at.y >= SIZE / 2 - 1
   const colour = node.leader ? 'var(--c-accent)' : 'var(--c-ink-soft)'
   return (
@@ -92,21 +106,23 @@ function RingDot(props: { node: RingNode; at: { x: number; y: number }; selected
       data-node={node.id}
       data-away={node.away || undefined}
     >
-      <circle cx={at.x} cy={at.y} r={22} fill="transparent" />
-      {selected ? <circle cx={at.x} cy={at.y} r={14} fill="none" stroke="var(--c-ink-faint)" strokeWidth={1} /> : null}
-      <circle cx={at.x} cy={at.y} r={8} fill={node.away ? 'var(--c-ground)' : colour} stroke={colour} strokeWidth={1.75} />
-      {node.leader ? <circle cx={at.x} cy={at.y} r={11.5} fill="none" stroke={colour} strokeWidth={1.25} /> : null}
-      <text
-        x={at.x}
-        y={at.y + (below ? 30 : node.detail === undefined ? -20 : -32)}
-        textAnchor="middle"
-        fontSize={12}
-        fill="var(--c-ink)"
-        {...HALO}
-      >
-        {node.name}
-      </text>
-      {node.detail === undefined ? null : (
+      <circle cx={at.x} cy={at.y} r={round(Math.min(22, radius * 2.75))} fill="transparent" />
+      {selected ? <circle cx={at.x} cy={at.y} r={round(radius + 6)} fill="none" stroke="var(--c-ink-faint)" strokeWidth={1} /> : null}
+      <circle cx={at.x} cy={at.y} r={radius} fill={node.away ? 'var(--c-ground)' : colour} stroke={colour} strokeWidth={1.75} />
+      {node.leader ? <circle cx={at.x} cy={at.y} r={round(radius + 3.5)} fill="none" stroke={colour} strokeWidth={1.25} /> : null}
+      {isNamed ? (
+        <text
+          x={at.x}
+          y={at.y + (below ? 30 : node.detail === undefined ? -20 : -32)}
+          textAnchor="middle"
+          fontSize={12}
+          fill="var(--c-ink)"
+          {...HALO}
+        >
+          {node.name}
+        </text>
+      ) : null}
+      {node.detail === undefined || !isNamed ? null : (
         <text x={at.x} y={at.y + (below ? 44 : -18)} textAnchor="middle" fontSize={10.5} fill="var(--c-ink-faint)" {...HALO}>
           {node.detail}
         </text>

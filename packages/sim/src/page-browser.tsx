@@ -1,0 +1,8 @@
+import { hydrateRoot } from 'react-dom/client'
+import type { RingHistory } from '@thatdam/ui/ring-timeline-data'
+import { DATA_ID, Page, ROOT_ID } from './page-app.tsx'
+
+const root = document.getElementById(ROOT_ID)
+const data = document.getElementById(DATA_ID)?.textContent
+if (root === null || data === undefined) throw new Error('This page is damaged: its data is missing. Write it anew with npm run sim.')
+hydrateRoot(root, <Page history={JSON.parse(data) as RingHistory} />)
