@@ -23,7 +23,7 @@ export function Banner({ tone = 'plain', children, action }: BannerProps) {
         )}
         aria-hidden
       />
-      <div className="min-w-0 flex-1 [overflow-wrap:anywhere]">{children}</div>
+      <div className="min-w-0 grow basis-52 [overflow-wrap:anywhere]">{children}</div>
       {action}
     </div>
   )

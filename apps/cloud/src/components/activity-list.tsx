@@ -60,7 +60,7 @@ export function ActivityList({ first }: { first: ActivityPage }) {
 }
 
 function Entry({ entry, timeZone }: { entry: ActivityEntry; timeZone: string }) {
-  const by = [`by ${entry.who}`, entry.address === null ? '' : `from ${entry.address}`].filter(Boolean).join(', ')
+  const by = [entry.who === null ? '' : `by ${entry.who}`, entry.address === null ? '' : `from ${entry.address}`].filter(Boolean).join(' ')
   return (
     <li
       data-testid="activity"

@@ -28,8 +28,7 @@ const NAMES = { linux: 'Linux, Raspberry Pi', macos: 'macOS', windows: 'Windows'
 const WHERE = {
   linux: 'Run this in a terminal of the machine, or over SSH.',
   macos: 'Run this in Terminal.',
-  windows:
-    'Run this in PowerShell. Opened as administrator, ThatDAM starts with the machine; otherwise when you sign in. Either way it works with Windows’ own PowerShell and newer ones.',
+  windows: 'Run this in PowerShell. Opened as administrator, ThatDAM starts with the machine; otherwise when you sign in.',
 } as const
 const LIVES = [
   { value: '15', label: '15 minutes' },

@@ -7,8 +7,8 @@ export interface ActivityEntry {
   id: string
   atMs: number
   what: string
-  /** A person's address, `the machine`, or `somebody` who proved nothing. */
-  who: string
+  /** The person's e-mail address; null when the sentence names who did it, or nobody proved who they are. */
+  who: string | null
   /** Other end of the connection; null for what this server did by itself. */
   address: string | null
   /** A refusal or a lock. */
@@ -41,7 +41,7 @@ export class Activity {
       id: String(row.id),
       atMs: row.at.getTime(),
       what: sentenceOf(row),
-      who: whoOf(row.actor, emails),
+      who: whoOf(row, emails),
       address: row.address?.replace(/^::ffff:/, '') ?? null,
       alarming: isAlarming(row.action),
     }))
@@ -55,8 +55,8 @@ export class Activity {
   }
 }
 
-function whoOf(actor: string, emails: ReadonlyMap<string, string>): string {
-  if (actor.startsWith('node:')) return 'the machine'
-  if (actor === 'stranger') return 'somebody'
-  return emails.get(actor) ?? 'a former account'
+function whoOf({ actor, subject }: { actor: string; subject: string }, emails: ReadonlyMap<string, string>): string | null {
+  if (!actor.startsWith('user:')) return null
+  const email = emails.get(actor) ?? 'a former account'
+  return email === subject ? null : email
 }

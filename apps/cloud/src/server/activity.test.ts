@@ -74,17 +74,17 @@ describe('activity', () => {
     const person = 'teller@example.org'
     const { entries, older } = await activity(owner)
     expect(entries.map(({ what, who, address, alarming }) => [what, who, address, alarming]).toReversed()).toEqual([
-      ['The account teller@example.org was made', person, '127.0.0.1', false],
-      ['teller@example.org signed in', person, '127.0.0.1', false],
-      ['A sign-in as teller@example.org failed: wrong password', 'somebody', '127.0.4.1', true],
+      ['The account teller@example.org was made', null, '127.0.0.1', false],
+      ['teller@example.org signed in', null, '127.0.0.1', false],
+      ['A sign-in as teller@example.org failed: wrong password', null, '127.0.4.1', true],
       ['A command to add machines was made: 1 machine, valid for 15 minutes', person, '127.0.0.1', false],
-      ['pi5-told joined', 'the machine', '127.0.0.1', false],
+      ['pi5-told joined', null, '127.0.0.1', false],
       ['Settings of pi5-told were changed: folders to index', person, '127.0.0.1', false],
-      ['Two machines came with the key of pi5-told: both are locked out', 'the machine', '127.0.0.1', true],
+      ['Two machines came with the key of pi5-told: both are locked out', null, '127.0.0.1', true],
       ['pi5-told was unlocked', person, '127.0.0.1', false],
       ['A command to add machines was made: 5 machines, valid for 2 hours', person, '127.0.0.1', false],
       ['A command to add machines was revoked', person, '127.0.0.1', false],
-      ['pi5-late could not join: its command had been revoked', 'the machine', '127.0.0.1', true],
+      ['pi5-late could not join: its command had been revoked', null, '127.0.0.1', true],
       ['pi5-told was removed', person, '127.0.0.1', false],
     ])
     expect(older).toBeNull()
