@@ -33,7 +33,11 @@ export class TestNode {
   constructor(host: Host, config: Omit<NodeConfig, 'nodeId'>) {
     this.nodeId = `node-${host.index}`
     const json = JSON.stringify({ ...config, nodeId: this.nodeId })
-    this.child = host.spawn(process.execPath, [join(import.meta.dirname, 'node-main.ts'), json], { stdio: ['pipe', 'pipe', 'inherit'] })
+    // The flags that the agent runs with.
+    const flags = ['--max-semi-space-size=1', '--max-old-space-size=32']
+    this.child = host.spawn(process.execPath, [...flags, join(import.meta.dirname, 'node-main.ts'), json], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
     if (this.child.stdout) createInterface(this.child.stdout).on('line', (line) => this.lines.push(JSON.parse(line) as NodeLine))
   }
 
