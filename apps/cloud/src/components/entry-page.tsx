@@ -25,5 +25,3 @@ export function EntryPage({
     </main>
   )
 }
-
-export const LINK = 'text-accent-text underline-offset-4 hover:underline'
