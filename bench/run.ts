@@ -4,6 +4,7 @@ import { agentMemory } from './agent-memory.ts'
 import { agentStart } from './agent-start.ts'
 import { assign } from './assign.ts'
 import { round, type Bench, type BenchResult } from './contract.ts'
+import { heldPolls } from './held-polls.ts'
 import { ingest } from './ingest.ts'
 import { placement } from './placement.ts'
 import { plan1000 } from './plan-1000.ts'
@@ -13,7 +14,7 @@ import { plan1000 } from './plan-1000.ts'
  * Prints for people; with --json the last line is the result as JSON. Never fails because a machine is slow.
  */
 
-const BENCHES: readonly Bench[] = [agentMemory, agentStart, ingest, plan1000, placement, assign]
+const BENCHES: readonly Bench[] = [agentMemory, agentStart, ingest, plan1000, placement, assign, heldPolls]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
