@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { closeSync, mkdirSync, openSync, readSync, renameSync, utimesSync, writeFileSync, writeSync } from 'node:fs'
 import path from 'node:path'
-import sharp from 'sharp'
+import { cameraPicture } from '@thatdam/testkit/camera-picture'
 import { median, round, type Bench } from './contract.ts'
 import {
   AGENT_ENVIRONMENT,
@@ -114,15 +114,7 @@ function waveHeader(dataBytes: number): Buffer {
 
 /** Pictures as a camera writes them, about 60 KB each, 200 in a folder; a few bytes at the end make each its own. */
 async function makeSmall(folder: string, count: number): Promise<void> {
-  const picture = await sharp({
-    create: { width: 640, height: 480, channels: 3, background: 'gray', noise: { type: 'gaussian', mean: 128, sigma: 30 } },
-  })
-    .withExif({
-      IFD0: { Make: 'Acme', Model: 'Nine', DateTime: '2022:01:02 03:04:05' },
-      IFD2: { DateTimeOriginal: '2022:01:02 03:04:05', OffsetTimeOriginal: '+02:00', LensModel: 'Acme 50 mm' },
-    })
-    .jpeg({ quality: 70 })
-    .toBuffer()
+  const picture = await cameraPicture()
   for (let at = 0; at < count; at++) {
     const inner = path.join(folder, `day ${Math.floor(at / 200)}`)
     if (at % 200 === 0) mkdirSync(inner, { recursive: true })
