@@ -105,13 +105,13 @@ export function ticksOf(history: RingHistory, trackPx: number, gapPx = 64): numb
   return Array.from({ length: Math.floor(spanMs / stepMs) + 1 }, (_, index) => history.startMs + index * stepMs)
 }
 
-/** Cuts that overlap in time get rows of their own: the row of each, from 0. */
-export function cutRows(cuts: readonly TimelineCut[]): number[] {
+/** Spans that overlap in time get rows of their own: the row of each, from 0. In order of their start. */
+export function rowsOf(spans: readonly { readonly fromMs: number; readonly toMs: number }[]): number[] {
   const endsMs: number[] = []
-  return cuts.map((cut) => {
-    const free = endsMs.findIndex((endMs) => endMs <= cut.fromMs)
+  return spans.map((span) => {
+    const free = endsMs.findIndex((endMs) => endMs <= span.fromMs)
     const row = free < 0 ? endsMs.length : free
-    endsMs[row] = cut.toMs
+    endsMs[row] = span.toMs
     return row
   })
 }

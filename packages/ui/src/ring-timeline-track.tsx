@@ -1,7 +1,7 @@
 import { Fragment, memo, type CSSProperties, type ReactNode } from 'react'
 import { cx } from './cx.tsx'
 import {
-  cutRows,
+  rowsOf,
   cutSentence,
   ROLE_WORDS,
   ticksOf,
@@ -78,7 +78,7 @@ export const TimelineTracks = memo(function TimelineTracks({ history, trackPx, s
               className="absolute bottom-0 h-2 border-l border-line-strong! text-xs text-ink-faint"
               style={scale.at(tickMs)}
             >
-              <span className={cx('absolute bottom-1', scale.px(tickMs) > trackPx - 32 ? 'right-1' : 'left-1')}>
+              <span className={cx('absolute bottom-1 whitespace-nowrap', scale.px(tickMs) > trackPx - 32 ? 'right-1' : 'left-1')}>
                 {(tickMs - history.startMs) / 1000}
                 {tickMs === history.startMs ? ' s' : ''}
               </span>
@@ -91,6 +91,7 @@ export const TimelineTracks = memo(function TimelineTracks({ history, trackPx, s
           <Marks events={violations} scale={scale} className="top-1 font-semibold text-danger-text" glyph="✕" />
         </Lane>
       ) : null}
+      <LeaderLane history={history} scale={scale} />
       <CutLane history={history} scale={scale} />
       <PlanLane history={history} scale={scale} />
       <ul aria-label="Machines">
@@ -144,9 +145,35 @@ function Lane({ name, height, isDanger = false, children }: { name: string; heig
 
 const CUT_ROW_PX = 22
 
+/** Who leads, whatever row that machine has: several where the ring is in pieces. */
+function LeaderLane({ history, scale }: { history: RingHistory; scale: Scale }) {
+  const terms = history.nodes
+    .flatMap((node) => node.segments.filter((segment) => segment.role === 'leader').map((segment) => ({ ...segment, name: node.name })))
+    .toSorted((a, b) => a.fromMs - b.fromMs)
+  const rows = rowsOf(terms)
+  return (
+    <Lane name="Leader" height={Math.max(1, ...rows.map((row) => row + 1)) * CUT_ROW_PX + 4}>
+      {terms.map((leading, index) => (
+        <div
+          key={`${leading.name} ${leading.fromMs}`}
+          title={`${leading.name} leads, term ${leading.term?.number ?? ''}`}
+          className="absolute h-5 min-w-px truncate rounded-sm bg-accent text-xs leading-5 font-semibold text-accent-ink"
+          style={{ ...scale.span(leading.fromMs, leading.toMs), top: (rows[index] ?? 0) * CUT_ROW_PX + 3 }}
+        >
+          {scale.px(leading.toMs) - scale.px(leading.fromMs) > 12 + leading.name.length * 7 ? (
+            <span className="px-1">{leading.name}</span>
+          ) : (
+            ''
+          )}
+        </div>
+      ))}
+    </Lane>
+  )
+}
+
 function CutLane({ history, scale }: { history: RingHistory; scale: Scale }) {
   if (history.cuts.length === 0) return null
-  const rows = cutRows(history.cuts)
+  const rows = rowsOf(history.cuts)
   return (
     <Lane name="Cut off" height={(Math.max(...rows) + 1) * CUT_ROW_PX + 4}>
       {history.cuts.map((cut, index) => (

@@ -1,6 +1,7 @@
 import { ChevronLeft, ChevronRight, Pause, Play, ZoomIn, ZoomOut } from 'lucide-react'
 import { useEffect, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent, type PointerEvent, type RefObject } from 'react'
 import { Button, IconButton } from './button.tsx'
+import { cx } from './cx.tsx'
 import { useTimelineClock, type TimelineClock } from './ring-timeline-clock.tsx'
 import { formatInstant, instantsOf, nearest, type RingHistory } from './ring-timeline-data.tsx'
 import { EventList, RingMoment } from './ring-timeline-now.tsx'
@@ -14,6 +15,8 @@ export interface RingTimelineProps {
 
 const ZOOMS = [1, 2, 4, 8, 16] as const
 const SPEEDS = [0.25, 1, 4] as const
+const THUMB =
+  '[&::-webkit-slider-thumb]:size-4 [&::-webkit-slider-thumb]:appearance-none [&::-webkit-slider-thumb]:rounded-full [&::-webkit-slider-thumb]:bg-accent [&::-moz-range-thumb]:size-4 [&::-moz-range-thumb]:rounded-full [&::-moz-range-thumb]:border-0 [&::-moz-range-thumb]:bg-accent'
 const NAMES_CSS = '[--names:104px] sm:[--names:168px]'
 /** Width assumed before the first measurement, and on the server. */
 const TRACK_PX = 760
@@ -43,12 +46,18 @@ export function RingTimeline({ history, ownsPage = false }: RingTimelineProps) {
     <section
       ref={root}
       aria-label={history.title}
-      className="grid grid-cols-[minmax(0,1fr)] gap-x-6 gap-y-4 lg:grid-cols-[minmax(0,1fr)_360px]"
+      className="grid grid-cols-[minmax(0,1fr)] gap-x-6 gap-y-4 lg:grid-cols-[minmax(0,1fr)_360px] lg:grid-rows-[auto_1fr]"
       {...(ownsPage ? {} : { onKeyDown: (event: KeyboardEvent) => keys(event.nativeEvent) })}
     >
       <div className="flex min-w-0 flex-col gap-3">
         <Controls {...{ history, clock, zoom, setZoom, speed, setSpeed, isDetailed, setDetailed }} />
         <Tracks {...{ history, clock, zoom, instants, selectedId }} onSelect={setSelectedId} />
+      </div>
+      <aside className="flex min-w-0 flex-col gap-4 lg:row-span-2">
+        <RingMoment history={history} atMs={clock.atMs} selectedId={selectedId} onSelect={setSelectedId} />
+        <EventList history={history} events={events} atMs={clock.atMs} onGo={clock.go} />
+      </aside>
+      <div className="flex min-w-0 flex-col gap-3">
         <TimelineLegend />
         {history.notes.map((note) => (
           <p key={note} className="max-w-prose text-sm text-ink-faint">
@@ -56,10 +65,6 @@ export function RingTimeline({ history, ownsPage = false }: RingTimelineProps) {
           </p>
         ))}
       </div>
-      <aside className="flex min-w-0 flex-col gap-4">
-        <RingMoment history={history} atMs={clock.atMs} selectedId={selectedId} onSelect={setSelectedId} />
-        <EventList history={history} events={events} atMs={clock.atMs} onGo={clock.go} />
-      </aside>
     </section>
   )
 }
@@ -118,7 +123,7 @@ function Controls({ history, clock, zoom, setZoom, speed, setSpeed, isDetailed, 
         max={history.endMs}
         value={clock.atMs}
         onChange={(event) => clock.go(event.currentTarget.valueAsNumber)}
-        className="min-w-40 flex-1 accent-(--c-accent)"
+        className={cx('h-1.5 min-w-40 flex-1 cursor-pointer appearance-none rounded-full bg-line-strong', THUMB)}
       />
       <div className="flex items-center gap-1">
         <Button variant="quiet" onClick={() => setSpeed(nextSpeed)} aria-label={`Speed, now times ${speed}`} className="w-16">
