@@ -54,8 +54,18 @@ export function tier(node: PlannedNode): 0 | 1 | 2 | 3 {
  * UTF-8 text, the counter in decimal; two nodes whose texts run together alike are told apart by their ids in `rank`.
  */
 export function rankKey(clusterId: ClusterId, nodeId: NodeId, bootCounter: number): string {
-  return bytesToHex(sha256(utf8ToBytes(`${clusterId}${nodeId}${bootCounter}`)))
+  const text = `${clusterId}${nodeId}${bootCounter}`
+  const known = rankKeys.get(text)
+  if (known !== undefined) return known
+  const key = bytesToHex(sha256(utf8ToBytes(text)))
+  if (rankKeys.size >= RANK_KEYS_MAX) rankKeys.clear()
+  rankKeys.set(text, key)
+  return key
 }
+
+/** Keys are asked for again and again, at each comparison of terms. Remembered for the members of four rings of the largest size. */
+const RANK_KEYS_MAX = 4_096
+const rankKeys = new Map<string, string>()
 
 function rank(clusterId: ClusterId, nodes: readonly PlannedNode[], pinned: NodeId | null): NodeId[] {
   return nodes

@@ -78,7 +78,7 @@ export function ringTimeMs(state: RingTimeState, now: Now): number {
 }
 
 /** The clocks that count: of those in reach the synchronised ones, or all where none is; the first by node id, as everywhere. */
-function chosen(state: RingTimeState, now: Now): Clock[] {
+function chosen(state: RingTimeState, now: Now): readonly Clock[] {
   const own: Clock = {
     nodeId: state.nodeId,
     offsetMs: now.wallMs - now.monotonicMs,
@@ -91,12 +91,12 @@ function chosen(state: RingTimeState, now: Now): Clock[] {
   return firstOf(synchronised.length > 0 ? synchronised : reachable)
 }
 
-const hasLeapt = ({ last }: RingTimeState, now: Now): boolean =>
-  now.wallMs - last.wallMs - (now.monotonicMs - last.monotonicMs) > LEAP_MS
+const hasLeapt = ({ last }: RingTimeState, now: Now): boolean => now.wallMs - last.wallMs - (now.monotonicMs - last.monotonicMs) > LEAP_MS
 
 const isFresh = (clock: Clock, now: Now): boolean => now.monotonicMs - clock.toldAtMs < FORGET_MS
 
-const firstOf = (clocks: readonly Clock[]): Clock[] => clocks.toSorted((a, b) => byText(a.nodeId, b.nodeId)).slice(0, CLOCKS_MAX)
+const firstOf = (clocks: readonly Clock[]): readonly Clock[] =>
+  clocks.length <= CLOCKS_MAX ? clocks : clocks.toSorted((a, b) => byText(a.nodeId, b.nodeId)).slice(0, CLOCKS_MAX)
 
 function tick(
   state: RingTimeState,

@@ -38,21 +38,37 @@ const ORDER: ReadonlyMap<string, number> = new Map(SERVICE_NAMES.map((name, inde
  */
 export function synthesise(input: SynthesisInput): Synthesis {
   const { members, warnings: duplicates } = sortedMembers(input.nodes)
-  const elected = elect({ clusterId: input.clusterId, nodes: members, pinnedLeader: input.policy.pinnedLeader })
-  const leader = input.leader === undefined ? elected.leader : input.leader
-  const standbys = elected.ranking.filter((nodeId) => nodeId !== leader).slice(0, leader === null ? 0 : 2)
-  const ring = viewOf(input, members, leader, standbys)
+  const ring = ringOf(input, members)
   const plans = new Map<NodeId, PlanBody>()
   const warnings: PlanWarning[] = [...duplicates, ...ringWarnings(ring)]
   for (const node of members) {
-    const planned = planOf(node, leader === null ? viewOf(input, [node], null, []) : ring)
+    const planned = planMember(node, ring)
     plans.set(node.nodeId, planned.body)
     warnings.push(...planned.warnings)
   }
-  return { plans, warnings: warnings.toSorted(byNodeThenSentence), leader, standbys }
+  return { plans, warnings: inOrder(warnings), leader: ring.leader, standbys: ring.standbys }
 }
 
-function viewOf(input: SynthesisInput, members: readonly PlannedNode[], leader: NodeId | null, standbys: readonly NodeId[]): RingView {
+/** What all rules look at. `members`: each id once, in order. */
+export function ringOf(input: Omit<SynthesisInput, 'nodes'>, members: readonly PlannedNode[]): RingView {
+  const elected = elect({ clusterId: input.clusterId, nodes: members, pinnedLeader: input.policy.pinnedLeader })
+  const leader = input.leader === undefined ? elected.leader : input.leader
+  const standbys = elected.ranking.filter((nodeId) => nodeId !== leader).slice(0, leader === null ? 0 : 2)
+  return viewOf(input, members, leader, standbys)
+}
+
+/** One member's body. In a ring without a leader it is planned as if it were alone. */
+export const planMember = (node: PlannedNode, ring: RingView): { body: PlanBody; warnings: PlanWarning[] } =>
+  planOf(node, ring.leader === null ? viewOf(ring, [node], null, []) : ring)
+
+export const inOrder = (warnings: readonly PlanWarning[]): PlanWarning[] => warnings.toSorted(byNodeThenSentence)
+
+function viewOf(
+  input: Pick<SynthesisInput, 'clusterId' | 'policy'>,
+  members: readonly PlannedNode[],
+  leader: NodeId | null,
+  standbys: readonly NodeId[],
+): RingView {
   return {
     clusterId: input.clusterId,
     members,
