@@ -2,7 +2,7 @@ import { SYNC_START, syncStep, type LogSummary, type SyncAction, type SyncEvent,
 import { batchHash, contentFault, makeBatch, type LogHead } from '@thatdam/oplog/batch'
 import { addEdits, EMPTY_REGISTER, readRegister, type FieldEdit, type Register } from '@thatdam/oplog/fields'
 import { jsonHash } from '@thatdam/oplog/hash'
-import { HLC_ZERO, isFuture, receive, tick, type HlcState } from '@thatdam/oplog/hlc'
+import { FUTURE_MS_MAX, HLC_ZERO, isFuture, receive, tick, type HlcState } from '@thatdam/oplog/hlc'
 import { maySign } from '@thatdam/oplog/rights'
 import type { BatchSigner, VerifyBatchSignature } from '@thatdam/oplog/signing'
 import { canonicalJson } from '@thatdam/protocol/canonical'
@@ -27,8 +27,6 @@ export const LOG_RULES: LogRules = { maySign, content: contentFault, opensEpoch:
 export const SUBJECTS = ['a'.repeat(64), 'b'.repeat(64)] as const
 const BATCHES_PER_PAGE = 8
 const SYNC_MS = 3_000
-/** Ring time that steps back by more makes some ops that counted ones from the future. */
-const STEP_MS = 30_000
 
 /** A signature that fits who made it and what it is over; the real one is not what is tried here, and slow. */
 const signerOf = (nodeId: string): BatchSigner => ({ publicKey: nodeId, sign: (_domain, value) => jsonHash({ nodeId, value }) })
@@ -72,7 +70,6 @@ export class SimLogs {
   private sync: SyncState = SYNC_START
   private clock: HlcState = HLC_ZERO
   private nextSyncAtMs = 0
-  private ringOffsetMs = 0
   private summaries: LogSummary[] | null = null
   /** Ops that count here although their author had no right to them. */
   wronglyApplied = 0
@@ -129,7 +126,6 @@ export class SimLogs {
     this.registers = new Map()
     this.held = []
     this.clock = HLC_ZERO
-    this.ringOffsetMs = times.ringMs - times.worldMs
     for (const log of this.disk.values()) for (const place of log) for (const batch of place) this.apply(batch, times)
   }
 
@@ -162,8 +158,8 @@ export class SimLogs {
 
   tick(peers: readonly string[], times: Times): void {
     this.nextSyncAtMs = times.worldMs + SYNC_MS * (0.75 + this.chance.draw() / 2)
-    if (times.ringMs - times.worldMs < this.ringOffsetMs - STEP_MS) this.readAgain(times)
-    this.ringOffsetMs = times.ringMs - times.worldMs
+    // Ring time stepped back: some of what counted is from the future.
+    if (this.clock.ms > times.ringMs + FUTURE_MS_MAX) this.readAgain(times)
     const ready = this.held
     this.held = []
     for (const { op, author } of ready) this.applyOp(op, author, times)

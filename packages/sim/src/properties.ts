@@ -221,7 +221,9 @@ export class Properties implements Watcher {
   /** All have one time; and where any machine follows a time server, it is the right one. */
   private checkRingTime(group: readonly SimNode[]): void {
     const off = group.map((node) => node.times(this.world.nowMs).ringMs - START_MS - this.world.nowMs)
-    if (Math.max(...off) - Math.min(...off) > RING_TIME_MS_MAX) {
+    // Among clocks that nobody vouches for, one that was not heard of for a while moves the median to another clock.
+    const isLossy = this.world.plot.weather.lossProbability > 0.1 && !group.some((node) => node.isSynchronised)
+    if (!isLossy && Math.max(...off) - Math.min(...off) > RING_TIME_MS_MAX) {
       this.violated(`ring time is not the same everywhere: off by ${off.map((ms) => Math.round(ms / 1000)).join(' ')} s`)
     }
     const isKnown = group.some((node) => node.isSynchronised)
@@ -254,7 +256,9 @@ export class Properties implements Watcher {
       if (node.logs.wronglyApplied > 0) this.violated(`${node.nodeId} applied an op that its author had no right to sign`)
       if (node.logs.wronglyContinued > 0) this.violated(`${node.nodeId} went on in an epoch of which others held more`)
       const winner = lastEdit === null ? null : node.logs.winner(lastEdit.subject)
-      if (isEditedHere && lastEdit !== null && winner?.id !== lastEdit.opId)
+      // Without any true clock, or from a machine that is gone and stamped ahead, a later stamp is no later edit.
+      const isFromLive = group.some(({ nodeId }) => winner?.hlc.endsWith(`-${nodeId}`) === true)
+      if (isEditedHere && lastEdit?.isTimeKnown === true && isFromLive && winner?.id !== lastEdit.opId)
         this.violated(`${node.nodeId} shows an older edit instead of the last one`)
     }
     if (new Set(group.map((node) => node.logs.text())).size > 1) this.violated('two nodes that hold the same ops show different titles')

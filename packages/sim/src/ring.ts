@@ -142,8 +142,10 @@ export class SimRing {
 
   private onCard(from: string, { card, admitters, isAnswer }: Extract<RingMessage, { kind: 'card' }>, worldMs: number): void {
     const meeting = this.rules.meet(this.book.card(this.fingerprint), card)
-    // A ring that has gone over sends word of where: whoever meets its last machines need not ask it in.
-    if (meeting === 'go-on' && !isAnswer) this.shell.send(from, this.ownCard(true))
+    if (meeting === 'go-on') {
+      this.showTheWay(from, card)
+      if (!isAnswer) this.shell.send(from, this.ownCard(true))
+    }
     if (meeting !== 'yield') return
     const isUnclaimed = !this.book.card(this.fingerprint).isClaimed
     const { forward, clusterId } = this.view.roster
@@ -155,6 +157,13 @@ export class SimRing {
     if (!isForwarded || this.goal?.card.fingerprint === card.fingerprint) return
     this.goal = { card, admitters }
     this.nextJoinAtMs = worldMs
+  }
+
+  /** A machine of a ring that has come over here, and was away meanwhile: it is shown its own ring's record of that. */
+  private showTheWay(to: string, { fingerprint }: RingCard): void {
+    const records = [...this.records.values()]
+    const isKnown = records.some((record) => hashOf(record.body) === fingerprint)
+    if (isKnown) this.shell.send(to, { kind: 'records', fingerprint, records })
   }
 
   private askToJoin(worldMs: number, { admitters }: { readonly admitters: readonly string[] }): void {
@@ -182,7 +191,12 @@ export class SimRing {
   }
 
   private onHave(from: string, { fingerprint, digest, ids }: Extract<RingMessage, { kind: 'have' }>): void {
-    if (fingerprint !== this.fingerprint || digest === this.view.digest) return
+    if (fingerprint !== this.fingerprint) {
+      // One that went over, and was put back to before that, takes its old fellows for members still.
+      this.shell.send(from, this.ownCard(false))
+      return
+    }
+    if (digest === this.view.digest) return
     const theirs = new Set(ids)
     const missing = [...this.records].filter(([id]) => !theirs.has(id)).map(([, record]) => record)
     if (missing.length > 0) this.shell.send(from, { kind: 'records', fingerprint, records: missing })

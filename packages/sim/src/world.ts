@@ -33,6 +33,10 @@ type Happening =
   | { readonly kind: 'fault'; readonly fault: Fault }
   | { readonly kind: 'edit'; readonly nodeId: string; readonly subject: string }
 
+/** What may be large goes by stream: what is lost of it is sent again, and comes late. */
+const isByStream = (letter: Letter): boolean =>
+  letter.of === 'log' || letter.of === 'ring' || (letter.of === 'membership' && letter.message.kind === 'sync')
+
 /** Watches a run. Every method is called in the order of virtual time. */
 export interface Watcher {
   took(node: SimNode, term: Term, before: ElectionState, event: ElectionEvent): void
@@ -63,7 +67,7 @@ export class World implements Outside {
   private readonly copiesOfNodes = new Map<string, SimCredential>()
   isMeeting = false
   /** Id of the one edit that is made in peace, last of all, and its subject. */
-  lastEdit: { readonly subject: string; readonly opId: string } | null = null
+  lastEdit: { readonly subject: string; readonly opId: string; readonly isTimeKnown: boolean } | null = null
   readonly rules: Rules
   /** Who had a copy of which blob at the start: what all believe, however stale. */
   readonly copies: ReadonlyMap<string, readonly string[]>
@@ -222,7 +226,9 @@ export class World implements Outside {
     const node = this.nodes.get(nodeId)
     if (node === undefined || node.running === null || node.isFrozen) return
     const opId = node.logs.edit(subject, node.times(this.nowMs))
-    if (this.nowMs === LAST_EDIT_MS) this.lastEdit = { subject, opId }
+    if (this.nowMs !== LAST_EDIT_MS) return
+    const isTimeKnown = [...this.nodes.values()].some((other) => other.isSynchronised && node.ring.view.roster.members.has(other.nodeId))
+    this.lastEdit = { subject, opId, isTimeKnown }
   }
 
   private seek(node: SimNode): void {
@@ -239,8 +245,8 @@ export class World implements Outside {
     const copies = this.chance.isHit(duplicateProbability) ? 2 : 1
     for (let copy = 0; copy < copies; copy++) {
       const isLost = this.chance.isHit(lossProbability)
-      if (isLost && letter.of !== 'log' && letter.of !== 'ring') continue
-      // Logs go by stream: what is lost is sent again, and late. Of datagrams one in a hundred is very late, out of order.
+      if (isLost && !isByStream(letter)) continue
+      // Of datagrams one in a hundred is very late, out of order.
       const isLate = isLost || this.chance.isHit(0.01)
       const delayMs = isLate ? this.chance.whole(delayMsMax, 3_000) : this.chance.whole(1, delayMsMax)
       this.schedule.plan(this.nowMs + delayMs, { kind: 'letter', from, to, letter, ring })
