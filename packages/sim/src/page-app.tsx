@@ -2,10 +2,6 @@ import { RingMark } from '@thatdam/ui/ring'
 import { RingTimeline } from '@thatdam/ui/ring-timeline'
 import type { RingHistory } from '@thatdam/ui/ring-timeline-data'
 
-/** Where the page keeps its data, and where it draws. */
-export const DATA_ID = 'history'
-export const ROOT_ID = 'page'
-
 /** The whole page of one run: the same on the command line, where it is drawn first, and in the browser, which takes it over. */
 export function Page({ history }: { history: RingHistory }) {
   const broken = history.events.filter((event) => event.kind === 'violation').length

@@ -1,6 +1,7 @@
 import { hydrateRoot } from 'react-dom/client'
 import type { RingHistory } from '@thatdam/ui/ring-timeline-data'
-import { DATA_ID, Page, ROOT_ID } from './page-app.tsx'
+import { Page } from './page-app.tsx'
+import { DATA_ID, ROOT_ID } from './page-ids.ts'
 
 const root = document.getElementById(ROOT_ID)
 const data = document.getElementById(DATA_ID)?.textContent

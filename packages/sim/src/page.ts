@@ -3,9 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { compile } from 'tailwindcss'
 import type { RingHistory } from '@thatdam/ui/ring-timeline-data'
+import { DATA_ID, ROOT_ID } from './page-ids.ts'
 
-const DATA_ID = 'history'
-const ROOT_ID = 'page'
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 /**

@@ -86,7 +86,7 @@ export function EventList({ history, events, atMs, onGo }: EventListProps) {
       {shown.map((event, index) => {
         const isNow = event.atMs === atMs
         return (
-          <li key={from + index} {...(from + index === last ? { 'data-last': '' } : {})} className={cx(event.atMs > atMs && 'opacity-60')}>
+          <li key={from + index} {...(from + index === last ? { 'data-last': '' } : {})} className={cx(event.atMs > atMs && 'opacity-80')}>
             <button
               type="button"
               onClick={() => onGo(event.atMs)}
