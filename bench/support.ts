@@ -15,7 +15,7 @@ import { makeToken, newRingScope } from '@thatdam/control/token'
 const root = path.resolve(import.meta.dirname, '..')
 export const agentFile = path.join(root, 'apps', 'agent', 'dist', 'thatdam.cjs')
 /** The flags of the installed launcher. */
-export const AGENT_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64']
+export const AGENT_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64', '--no-opt', '--no-maglev']
 export const AGENT_ENVIRONMENT = { MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '2' }
 
 export function requireAgentBuild(): void {

@@ -163,7 +163,7 @@ async function register(cloudUrl, token) {
 /** @param {string} cloudUrl @param {string | null} ffmpegPath */
 async function startAgent(cloudUrl, ffmpegPath) {
   say('starting this machine')
-  const flags = ['--max-semi-space-size=1', '--max-old-space-size=64']
+  const flags = ['--max-semi-space-size=1', '--max-old-space-size=64', '--no-opt', '--no-maglev']
   fs.rmSync(`${stateDir}/gateway.json`, { force: true }) // a new one means that the door is open
   const agent = start('agent', [...flags, inRoot('apps', 'agent', 'dist', 'thatdam.cjs'), 'run'], dataDir, {
     STATE_DIR: stateDir,
