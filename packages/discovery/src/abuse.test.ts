@@ -25,6 +25,7 @@ test('a flood of rubbish and of fake nodes on every port: no crash, bounded memo
       stdio: ['ignore', 'pipe', 'inherit'],
     })
   const ended = once(flood, 'exit')
+  await until('the flood has begun', async () => ((await victim.stats()).stats['received'] ?? 0) > 500)
   const late = new TestNode(hosts.host(1), { backend: null })
   await allFound([victim, late], 30_000)
   const duringMs = (victim.foundMs('node-1') ?? 0) - (late.startedMs ?? 0)
@@ -46,7 +47,7 @@ test('a flood of rubbish and of fake nodes on every port: no crash, bounded memo
     }),
   )
   expect(victim.exitCode).toBeNull()
-  expect(received).toBeGreaterThan(5_000)
+  expect(received).toBeGreaterThan(1_000)
   expect(sightings).toBeLessThanOrEqual(SIGHTINGS_MAX)
   expect(grownMb).toBeLessThan(40)
   expect(sent).toBeLessThan(received ?? 0)

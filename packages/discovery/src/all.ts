@@ -59,6 +59,8 @@ export class Discovery {
   private count = 0
   private endings: (() => void)[] = []
   private running = false
+  private portTrouble = ''
+  private readonly starting = new Map<DiscoveryMethodName, Promise<void>>()
 
   constructor(options: DiscoveryOptions) {
     const { verify, isMember, log } = options
@@ -87,7 +89,7 @@ export class Discovery {
     this.running = true
     this.network.start()
     this.renew()
-    await this.port.start().catch((error: unknown) => this.options.log(sentence(error)))
+    await this.openPort()
     this.caller.start()
     this.endings = [
       ...this.methods.map((method) => method.onFound((found) => this.take(this.intake.take(found)))),
@@ -106,6 +108,7 @@ export class Discovery {
     if (!this.running) return
     this.running = false
     for (const end of this.endings) end()
+    await Promise.all(this.starting.values())
     await Promise.all(this.methods.map((method) => method.stop().catch((error: unknown) => this.options.log(sentence(error)))))
     this.network.stop()
     this.caller.stop()
@@ -189,7 +192,26 @@ export class Discovery {
       for (const listener of this.listeners) listener({ kind: 'lost', publicKey })
   }
 
-  private async startMethod(method: DiscoveryMethod): Promise<void> {
+  private async openPort(): Promise<void> {
+    if (this.port.isOpen) return
+    try {
+      await this.port.start()
+      this.portTrouble = ''
+    } catch (error) {
+      if (sentence(error) !== this.portTrouble) this.options.log(sentence(error))
+      this.portTrouble = sentence(error)
+    }
+  }
+
+  private startMethod(method: DiscoveryMethod): Promise<void> {
+    const underWay = this.starting.get(method.name)
+    if (underWay) return underWay
+    const start = this.tryMethod(method).finally(() => this.starting.delete(method.name))
+    this.starting.set(method.name, start)
+    return start
+  }
+
+  private async tryMethod(method: DiscoveryMethod): Promise<void> {
     const { name } = method
     try {
       await method.start()
@@ -203,7 +225,8 @@ export class Discovery {
   }
 
   private retry(): void {
-    for (const method of this.methods) if (this.states.get(method.name)?.state === 'failed') void this.startMethod(method)
+    const failed = this.methods.filter((method) => this.states.get(method.name)?.state === 'failed')
+    void this.openPort().then(() => Promise.all(this.running ? failed.map((method) => this.startMethod(method)) : []))
   }
 }
 

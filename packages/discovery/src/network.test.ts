@@ -1,9 +1,11 @@
 import type { NamespaceHosts } from '@thatdam/testkit/hosts/namespaces'
 import { until } from '@thatdam/testkit/hosts/command'
 import { upNamespaces } from '@thatdam/testkit/hosts/up'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { TestNode, allFound } from './testing/nodes.ts'
 import type { NodeConfig } from './testing/node-main.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 let hosts: NamespaceHosts | null = null
 afterEach(async () => {
@@ -38,7 +40,7 @@ test('where multicast is blocked, one seed is enough, across two subnets', async
   await hosts.host(4).kill()
   const others = nodes.slice(0, 4)
   await until('it is lost everywhere', () => others.every((node) => node.lines.some((line) => line.event === 'lost')), 20_000)
-}, 60_000)
+})
 
 test('only the seed is told of the others, yet multicast islands meet through it', async () => {
   hosts = await upNamespaces([2, 2])
@@ -104,10 +106,10 @@ const ASK_RING_HOST = `
   mdns.on('ready', () => mdns.query('thatdam.local', 'A'))
   setTimeout(() => process.exit(1), 5000)`
 
-test('a stopped node says good-bye, and a forged good-bye is refuted', async () => {
+test.each(['mdns', 'udp'] as const)('a stopped node says good-bye by %s', async (backend) => {
   hosts = await upNamespaces([3])
   if (!hosts) return
-  const nodes = startAll(hosts, { backend: null, ttlMs: 9_000 })
+  const nodes = startAll(hosts, { backend })
   await allFound(nodes, 10_000)
   const [first, second] = nodes as [TestNode, TestNode, TestNode]
   const key = first.last('node-2')?.publicKey

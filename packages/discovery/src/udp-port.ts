@@ -40,6 +40,10 @@ export class UdpPort {
     this.port = options.port
   }
 
+  get isOpen(): boolean {
+    return this.sockets.ipv4 !== null || this.sockets.ipv6 !== null
+  }
+
   /** @throws ThatdamError when no family can be bound. */
   async start(): Promise<void> {
     const { bindAddress, port } = this.options
@@ -65,6 +69,8 @@ export class UdpPort {
     this.forget?.()
     this.forget = null
     const { ipv4, ipv6 } = this.sockets
+    // A send hands its bytes over in the next tick: the good-byes still leave.
+    await new Promise((resolve) => setImmediate(resolve))
     this.sockets = { ipv4: null, ipv6: null }
     this.joined = new Set()
     for (const socket of [ipv4, ipv6]) if (socket) await new Promise<void>((resolve) => socket.close(() => resolve()))

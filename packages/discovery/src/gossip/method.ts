@@ -47,6 +47,8 @@ export function create(options: Options): DiscoveryMethod {
     if (to !== undefined && newsBudget.take(performance.now())) send(to)
   }
   const hearNews = ({ peer, method }: News) => {
+    // Under a flood of news the rounds are enough.
+    if (!newsBudget.take(performance.now())) return
     // Somebody told us of it: call on it, so that each knows the other at first hand.
     if (!peer.heardDirectly) for (const address of peer.addresses.slice(0, 2)) budgeted((to) => caller.probe('gossip', to), address)
     const listeners = known().filter((other) => other.publicKey !== peer.publicKey && (method === 'gossip' || !other.heardByMulticast))

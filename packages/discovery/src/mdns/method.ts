@@ -87,6 +87,10 @@ export function create(options: Options): DiscoveryMethod {
     const opened = await Promise.allSettled(wanted.filter((local) => !responders.has(local.address)).map(open))
     const failures = opened.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
     for (const failure of failures) log(`mDNS cannot use one interface: ${String(failure)}`)
+    if (forget === null) {
+      for (const responder of responders.values()) close(responder)
+      return []
+    }
     quiet?.()
     let asked = 0
     const round = () => {

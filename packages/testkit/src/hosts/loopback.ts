@@ -1,13 +1,14 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 import { until } from './command.ts'
+import { inheritedEnvironment } from './env.ts'
 import type { Host, Hosts } from './host.ts'
 
 const MARK = 'THATDAM_TEST_HOST'
 let setsMade = 0
 
 /**
- * Hosts that are only addresses of this machine, 127.77.<set>.<n>, for where namespaces are not allowed. Programs must listen on their host's
+ * Hosts that are only addresses of this machine, 127.<by process>.<n>, for where namespaces are not allowed. Programs must listen on their host's
  * address alone; there is no multicast, and links cannot be cut: put a relay between (relay.ts). Only Linux has all of 127/8 without more ado.
  */
 export class LoopbackHosts implements Hosts {
@@ -43,12 +44,13 @@ class LoopbackHost implements Host {
   constructor(index: number, set: number) {
     this.index = index
     this.name = `host${index}`
-    this.address = `127.77.${set % 256}.${index + 1}`
+    // Tests of other processes have other addresses.
+    this.address = `127.${64 + ((process.pid >> 8) % 128)}.${process.pid % 256}.${(set % 20) * 12 + index + 1}`
     this.mark = `${process.pid}-${set}-${index}`
   }
 
   spawn(file: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    const env = { ...(options.env ?? readEnvironment()), [MARK]: this.mark }
+    const env = { ...(options.env ?? inheritedEnvironment()), [MARK]: this.mark }
     const child = spawn(file, [...args], { stdio: 'ignore', ...options, env, detached: true })
     this.children.add(child)
     child.once('exit', () => this.children.delete(child))
@@ -79,12 +81,6 @@ class LoopbackHost implements Host {
       }
     }).length
   }
-}
-
-/** The environment that a child gets when nobody says another. */
-function readEnvironment(): NodeJS.ProcessEnv {
-  // oxlint-disable-next-line no-restricted-properties -- passed on, not read
-  return process.env
 }
 
 function marked(mark: string): number[] {
