@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -18,7 +18,8 @@ const folder = mkdtempSync(join(tmpdir(), 'thatdam-page-'))
 let browser: Browser
 
 beforeAll(async () => {
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium' })
+  const own = process.env['CHROMIUM_PATH'] ?? chromium.executablePath()
+  browser = await chromium.launch({ executablePath: existsSync(own) ? own : '/usr/bin/chromium', args: ['--no-sandbox'] })
 })
 afterAll(async () => {
   await browser.close()
