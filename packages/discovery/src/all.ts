@@ -32,13 +32,15 @@ export type DiscoveryEvent =
   | { readonly kind: 'lost'; readonly publicKey: string }
 
 const nowMs = () => performance.now()
+/** A failed method is tried again after this long, then twice as long, up to the last. */
 const RETRY_MS = 30_000
+const RETRY_MS_MAX = 15 * 60_000
 const SWEEP_MS = 1_000
 const KNOWN_MAX = 64
 
 /**
- * All methods side by side. Each may fail, now or later, without the others noticing; a failed one is tried again every 30 s and after each
- * change of the network. What they bring is merged by public key.
+ * All methods side by side. Each may fail, now or later, without the others noticing; a failed one is tried again, ever more seldom, and after
+ * each change of the network. What they bring is merged by public key.
  */
 export class Discovery {
   /** The node's UDP port, for membership to listen and send on too. */
@@ -60,6 +62,7 @@ export class Discovery {
   private endings: (() => void)[] = []
   private running = false
   private portTrouble = ''
+  private readonly waits = new Map<DiscoveryMethodName, { readonly waitMs: number; readonly untilMs: number }>()
   private readonly starting = new Map<DiscoveryMethodName, Promise<void>>()
 
   constructor(options: DiscoveryOptions) {
@@ -95,9 +98,9 @@ export class Discovery {
       ...this.methods.map((method) => method.onFound((found) => this.take(this.intake.take(found)))),
       this.network.onChange(() => {
         this.renew()
-        this.retry()
+        this.retry(true)
       }),
-      every(RETRY_MS, () => this.retry()),
+      every(RETRY_MS, () => this.retry(false)),
       every(SWEEP_MS, () => this.sweep()),
     ]
     await Promise.all(this.methods.map((method) => this.startMethod(method)))
@@ -216,16 +219,21 @@ export class Discovery {
     try {
       await method.start()
       this.states.set(name, { name, state: 'running', reason: '' })
+      this.waits.delete(name)
     } catch (error) {
       const reason = sentence(error)
       if (this.states.get(name)?.reason !== reason) this.options.log(reason)
       this.states.set(name, { name, state: 'failed', reason })
+      const waitMs = Math.min(RETRY_MS_MAX, (this.waits.get(name)?.waitMs ?? RETRY_MS / 2) * 2)
+      this.waits.set(name, { waitMs, untilMs: nowMs() + waitMs })
       await method.stop().catch(() => undefined)
     }
   }
 
-  private retry(): void {
-    const failed = this.methods.filter((method) => this.states.get(method.name)?.state === 'failed')
+  /** `now`: the network is another one, so what failed before may work. */
+  private retry(now: boolean): void {
+    const due = (name: DiscoveryMethodName) => now || nowMs() >= (this.waits.get(name)?.untilMs ?? 0)
+    const failed = this.methods.filter(({ name }) => this.states.get(name)?.state === 'failed' && due(name))
     void this.openPort().then(() => Promise.all(this.running ? failed.map((method) => this.startMethod(method)) : []))
   }
 }
