@@ -270,6 +270,10 @@ export class SimNode {
     if (renewal !== null) this.outside.send(this.nodeId, CLOUD, { of: 'credential', message: renewal })
   }
 
+  private others(): string[] {
+    return [...this.awake()].filter((nodeId) => nodeId !== this.nodeId)
+  }
+
   private synchronise(): void {
     this.wallOffsetMs = this.chance.whole(-50, 50)
     this.isSynchronised = true

@@ -96,10 +96,16 @@ export function chain(first: MembershipStep, next: (state: MembershipState) => M
 
 /** Members that count as awake, self among them. */
 export function awake(state: MembershipState): ReadonlySet<NodeId> {
+  const known = awakeOf.get(state.members)
+  if (known !== undefined) return known
   const ids = new Set<NodeId>([state.nodeId])
   for (const [nodeId, member] of state.members) if (member.liveness !== 'away') ids.add(nodeId)
+  awakeOf.set(state.members, ids)
   return ids
 }
+
+/** Members are never changed in place, and asked for at every beat. */
+const awakeOf = new WeakMap<MembershipState['members'], ReadonlySet<NodeId>>()
 
 /** How often a rumour is passed on: it reaches all with high probability (SWIM §4.1, λ·log n). */
 const retransmissions = (state: MembershipState): number => 3 * Math.ceil(Math.log2(state.members.size + 2))
@@ -131,6 +137,7 @@ export function send(state: MembershipState, to: NodeId, message: Bare): Members
 /** The rumours that were passed on least, in one pass: in a storm of news there may be one of every member. */
 function leastSent(state: MembershipState, to: NodeId, count: number): { rumour: Rumour; sent: number }[] {
   const picked: { rumour: Rumour; sent: number }[] = []
+  if (state.rumours.size === 0) return picked
   for (const entry of state.rumours.values()) {
     if (entry.rumour.nodeId === to) continue
     let place = picked.length
