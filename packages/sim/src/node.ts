@@ -55,7 +55,7 @@ export const START_MS = 1_800_000_000_000
 
 /** A time server is heard this long after a start. */
 const TIME_SERVER_MS = 3_000
-const RING_TIME_TICK_MS = 500
+const RING_TIME_TICK_MS = 1_000
 
 export interface Self {
   readonly nodeId: string
@@ -144,9 +144,18 @@ export class SimNode {
     return { monotonicMs: worldMs + this.monotonicOffsetMs, wallMs: START_MS + worldMs + this.wallOffsetMs }
   }
 
+  /** Ring time is worked out when it is asked for: few letters need it. */
   times(worldMs: number): Times {
-    const now = this.clocks(worldMs)
-    return { worldMs, ringMs: this.running === null ? now.wallMs : this.rules.ringTimeMs(this.running.ringTime, now) }
+    const timeNow = (): number => {
+      const now = this.clocks(worldMs)
+      return this.running === null ? now.wallMs : this.rules.ringTimeMs(this.running.ringTime, now)
+    }
+    return {
+      worldMs,
+      get ringMs() {
+        return timeNow()
+      },
+    }
   }
 
   jump(byMs: number, worldMs: number): void {
