@@ -64,8 +64,12 @@ test('good addresses are kept over a restart and called on without any other hin
 
 test('a forged good-bye is refuted by whoever is still there', async () => {
   const target = await start('target', (context) => [createStatic({ ...context, hint: null, memory: null, ask: null })])
-  const hint = { host: target.address, port: TEST_PORT }
-  const victim = await start('victim', (context) => [createStatic({ ...context, hint, memory: null, ask: null })], { ttlMs: 60_000 })
+  // Told of once and never called on again by itself, so that only the good-bye makes it be asked.
+  const told = [{ bytes: target.discovery.announcement ?? new Uint8Array(), ageMs: 0 }]
+  const victim = await start('victim', (context) => [
+    createCloud({ ...context, exchange: () => Promise.resolve(told.splice(0)) }),
+    createStatic({ ...context, hint: null, memory: null, ask: null }),
+  ])
   await until('found', () => victim.names().includes('target'))
   const before = target.discovery.counts()['received'] ?? 0
   const announcement = target.discovery.announcement ?? new Uint8Array()
