@@ -138,7 +138,7 @@ test('another machine: signs in with the password, and out again', async ({ brow
   await other.getByLabel('Password').fill(PASSWORD)
   await other.getByRole('button', { name: 'Sign in' }).click()
   await expect(other.locator('button[data-asset]').filter({ hasText: 'Orchard in May.jpg' })).toBeVisible()
-  await other.getByRole('button', { name: 'Sign out' }).click()
+  await other.getByRole('button', { name: 'Sign out', exact: true }).click()
   await expect(other.getByRole('heading', { name: 'Open the console' })).toBeVisible()
   await other.context().close()
 })

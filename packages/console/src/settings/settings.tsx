@@ -1,7 +1,9 @@
 'use client'
+import { Button } from '@thatdam/ui/button'
 import { Skeleton } from '@thatdam/ui/skeleton'
 import { ThemeChoice } from '@thatdam/ui/theme-choice'
 import type { ReactNode } from 'react'
+import { useNavigation } from '../navigation.tsx'
 import { useLiveState } from '../state.tsx'
 import { CloudState } from './cloud-state.tsx'
 import { Folders } from './folders.tsx'
@@ -10,6 +12,7 @@ import { PasswordForm } from './password-form.tsx'
 
 export function Settings() {
   const agent = useLiveState().state?.agent ?? null
+  const { signOut } = useNavigation()
   return (
     <div className="h-full overflow-y-auto">
       <div className="mx-auto flex max-w-3xl flex-col px-4 pt-3 pb-16 md:pt-4">
@@ -39,6 +42,11 @@ export function Settings() {
               }
             >
               <PasswordForm agent={agent} />
+              {agent.owner.passwordSet ? (
+                <Button className="mt-6" onClick={signOut}>
+                  Sign out on this device
+                </Button>
+              ) : null}
             </Section>
             <Section title="Look" text="Dark is made for judging pictures.">
               <ThemeChoice />
