@@ -112,9 +112,8 @@ describe('a ring’s roster', () => {
   })
 
   test('two who sign one body, or a wrong signature below it, count the same in any order', () => {
-    const body = winByPi.body
-    const byFounder = signed(founder, body)
-    const byStranger = signed(zero, body)
+    const byFounder = signed(founder, winByPi.body)
+    const byStranger = signed(zero, winByPi.body)
     const forged = { ...winByPi, signature: byStranger.signature }
     const all = [winByPi, byFounder, byStranger, forged]
     for (const records of [all, all.toReversed()]) {
@@ -131,8 +130,7 @@ describe('a ring’s roster', () => {
   test('a ring that has gone over says where, by an admitter’s word only', () => {
     const to = { toClusterId: crypto.randomUUID(), toFingerprint: 'f'.repeat(64) }
     const { clusterId } = body
-    const over = (key: KeyPair): RosterRecord =>
-      signed(key, { kind: 'forwarding', version: 1, clusterId, ...to, previous: FINGERPRINT })
+    const over = (key: KeyPair): RosterRecord => signed(key, { kind: 'forwarding', version: 1, clusterId, ...to, previous: FINGERPRINT })
     expect(fold(piIn).forward).toBeNull()
     expect(fold(piIn, over(pi)).forward).toEqual({ clusterId: to.toClusterId, fingerprint: to.toFingerprint })
     expect([fold(piIn, over(win)).forward, reasons(fold(piIn, over(win)))]).toEqual([null, ['no-right']])

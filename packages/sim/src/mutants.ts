@@ -64,9 +64,9 @@ export const MUTANTS: Readonly<Record<string, Rules>> = {
       const names = new Map<unknown, string>()
       const blind = records.map((record) => {
         const { body } = record
-        const changed = body.kind === 'removal' ? { ...body, seen } : body
-        names.set(changed, hashOf?.(body) ?? '')
-        return { ...record, body: changed }
+        const sighted = body.kind === 'removal' ? { ...body, seen } : body
+        names.set(sighted, hashOf?.(body) ?? '')
+        return { ...record, body: sighted }
       })
       const isSound = new Set(blind.map(({ body }) => body))
       return foldRoster(

@@ -1,29 +1,19 @@
-import type { ElectionAction, ElectionEvent, ElectionMessage, Now } from '@thatdam/plan/election/contract'
+import type { ElectionAction, ElectionEvent, Now } from '@thatdam/plan/election/contract'
 import { TERM_SKIP_MAX, type ElectionState } from '@thatdam/plan/election/state'
-import type { MembershipAction, MembershipEvent, MembershipMessage } from '@thatdam/plan/membership/contract'
+import type { MembershipAction, MembershipEvent } from '@thatdam/plan/membership/contract'
 import { initialMembership, stepMembership } from '@thatdam/plan/membership/machine'
 import { awake, type MembershipState } from '@thatdam/plan/membership/state'
-import type { PromiseMessage } from '@thatdam/plan/placement/promise'
-import type { ClockWord, RingTimeEvent } from '@thatdam/plan/ring-time/contract'
+import type { RingTimeEvent } from '@thatdam/plan/ring-time/contract'
 import { initialRingTime, stepRingTime, type RingTimeState } from '@thatdam/plan/ring-time/machine'
 import type { Term } from '@thatdam/protocol/plan'
 import { SimStore } from './blobs.ts'
-import { CLOUD, SimCredential, type CredentialMessage } from './credentials.ts'
-import { SimLogs, type LogImage, type LogMessage, type Times } from './logs.ts'
+import { CLOUD, SimCredential } from './credentials.ts'
+import type { DiskImage, Letter } from './letters.ts'
+import { SimLogs, type Times } from './logs.ts'
 import type { Chance } from './random.ts'
-import { SimRing, type RingDisk, type RingMessage } from './ring.ts'
+import { SimRing, type RingDisk } from './ring.ts'
 import type { RosterBook } from './rosters.ts'
 import type { Rules } from './rules.ts'
-
-export type Letter =
-  | { readonly of: 'election'; readonly message: ElectionMessage }
-  | { readonly of: 'membership'; readonly message: MembershipMessage }
-  | { readonly of: 'order'; readonly term: Term }
-  | { readonly of: 'promise'; readonly message: PromiseMessage }
-  | { readonly of: 'log'; readonly message: LogMessage }
-  | { readonly of: 'ring'; readonly message: RingMessage }
-  | { readonly of: 'clock'; readonly message: ClockWord }
-  | { readonly of: 'credential'; readonly message: CredentialMessage }
 
 /** What a node tells the world it did. */
 export interface Outside {
@@ -64,14 +54,6 @@ export interface Self {
   /** Who ever had the right to edit. */
   readonly truth: ReadonlySet<string>
   readonly hasTimeServer: boolean
-}
-
-/** A system disk as it was at some time. */
-export interface DiskImage {
-  readonly term: Term | null
-  readonly ring: RingDisk
-  readonly logs: LogImage
-  readonly credential: SimCredential['disk']
 }
 
 /** One machine: the agent's state machines with a disk, two clocks, and a process that can be killed or stopped. */

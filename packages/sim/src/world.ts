@@ -7,8 +7,9 @@ import { CLOUD, SimCloud, SimCredential } from './credentials.ts'
 import { ADMITTERS, END_MS, HEAL_MS, type Fault, type Plot } from './faults.ts'
 import { blobName, drawCopies } from './blobs.ts'
 import { SUBJECTS } from './logs.ts'
+import { isByStream, type DiskImage, type Letter } from './letters.ts'
 import { guestMachine } from './machines.ts'
-import { SimNode, START_MS, type DiskImage, type Letter, type Outside } from './node.ts'
+import { SimNode, START_MS, type Outside } from './node.ts'
 import type { Chance } from './random.ts'
 import { ownRing, type RingDisk } from './ring.ts'
 import { foundRing, RosterBook } from './rosters.ts'
@@ -32,10 +33,6 @@ type Happening =
   | { readonly kind: 'copy'; readonly nodeId: string }
   | { readonly kind: 'fault'; readonly fault: Fault }
   | { readonly kind: 'edit'; readonly nodeId: string; readonly subject: string }
-
-/** What may be large goes by stream: what is lost of it is sent again, and comes late. */
-const isByStream = (letter: Letter): boolean =>
-  letter.of === 'log' || letter.of === 'ring' || (letter.of === 'membership' && letter.message.kind === 'sync')
 
 /** Watches a run. Every method is called in the order of virtual time. */
 export interface Watcher {

@@ -5,6 +5,7 @@ import { CLUSTER_ID, machine, type Machine } from '@thatdam/testkit/profiles/mac
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { planBodyHash } from '../body-hash.ts'
+import type { PlannedNode } from '../roster-view.ts'
 import { planRing, replan, type PlannedRing, type RingChange } from './replan.ts'
 import { synthesise } from './synthesise.ts'
 
@@ -49,12 +50,12 @@ test('after any changes the plans and their hashes are those of the whole ring, 
   const ring = fc.integer({ min: 1, max: 12 }).chain((size) => fc.tuple(...Array.from({ length: size }, (_, index) => anyMachine(index))))
   fc.assert(
     fc.property(ring, fc.array(anyChange, { minLength: 1, maxLength: 6 }), fc.constantFrom(...policies), (nodes, changes, policy) => {
-      const current = new Map(nodes.map((node) => [node.nodeId, node]))
+      const current = new Map<string, PlannedNode>(nodes.map((node) => [node.nodeId, node]))
       let leader: string | null | undefined
       let planned = planRing({ clusterId: CLUSTER_ID, nodes, policy })
       for (const change of changes) {
         planned = replan(planned, change)
-        if (change.kind === 'member') current.set(change.node.nodeId, change.node as Machine)
+        if (change.kind === 'member') current.set(change.node.nodeId, change.node)
         else if (change.kind === 'gone') current.delete(change.nodeId)
         else leader = change.leader
         const input = { clusterId: CLUSTER_ID, nodes: [...current.values()], policy, ...(leader === undefined ? {} : { leader }) }
