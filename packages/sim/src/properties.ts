@@ -23,7 +23,7 @@ const LEADS_AFTER_SETTLED_MAX = 2
 /** Heartbeats of a new leader reach the old one within this time. */
 const HANDOVER_MS_MAX = 2_000
 const VIOLATIONS_MAX = 20
-/** In a large ring this many nodes are asked for their layout: each asks for the whole ring's. */
+/** In a large ring this many nodes are asked for their roster and layout: each asks for the whole ring's. */
 const LAYOUTS_MAX = 50
 
 /** What must hold in every run. Knows more than any node: it sees all of them, and forgets nothing when one crashes. */
@@ -191,15 +191,17 @@ export class Properties implements Watcher {
     let union: Records = new Map()
     for (const node of group) union = withRecords(union, node.ring.records.values())
     const expected = dumbMembers(union, home).join(' ')
-    for (const node of group) {
+    const sample = Math.ceil(group.length / LAYOUTS_MAX)
+    for (const [index, node] of group.entries()) {
       const { fingerprint, records, view } = node.ring
       if (fingerprint !== home)
         this.violated(`${node.nodeId} is in the ring of ${view.members[0] ?? ''} at the end, and should have gone over`)
       else if (view.members.join(' ') !== expected)
         this.violated(`${node.nodeId} has the members ${view.members.join(' ')}, not ${expected}`)
+      if (node.known() !== view.members.length) this.violated(`${node.nodeId} has forgotten members: it knows ${node.known()}`)
+      if (index % sample !== 0) continue
       const folded = [...this.world.book.foldOf(records, fingerprint).members.keys()].join(' ')
       if (folded !== view.members.join(' ')) this.violated(`the roster of ${node.nodeId} depends on the order of its records`)
-      if (node.known() !== view.members.length) this.violated(`${node.nodeId} has forgotten members: it knows ${node.known()}`)
     }
   }
 

@@ -25,7 +25,7 @@ export interface RingTimeState {
   readonly nodeId: NodeId
   readonly isSynchronised: boolean
   readonly alive: ReadonlySet<NodeId>
-  /** Of others. One for each member at most. */
+  /** Of others. After a tick at most twice CLOCKS_MAX. */
   readonly clocks: ReadonlyMap<NodeId, Clock>
   readonly nextTellAtMs: number
   /** Both clocks at the last event. */
@@ -106,11 +106,18 @@ function tick(
 ): { state: RingTimeState; actions: RingTimeAction[] } {
   const current = state.isSynchronised === isSynchronised ? state : { ...state, isSynchronised }
   if (now.monotonicMs < state.nextTellAtMs) return { state: current, actions: [] }
-  const clocks = new Map([...state.clocks].filter(([, clock]) => isFresh(clock, now)))
+  const clocks = kept([...state.clocks.values()].filter((clock) => state.alive.has(clock.nodeId) && isFresh(clock, now)))
   const next = { ...current, clocks, nextTellAtMs: now.monotonicMs + TELL_MS * (0.75 + random / 2) }
   const others = [...state.alive].filter((nodeId) => nodeId !== state.nodeId)
   const to = others[Math.floor(random * others.length)]
   return { state: next, actions: to === undefined ? [] : [{ kind: 'send', to, message: wordOf(next, now) }] }
+}
+
+/** In a large ring those that could count, whether some clock follows a time server or not. */
+function kept(clocks: readonly Clock[]): Map<NodeId, Clock> {
+  const synchronised = firstOf(clocks.filter((clock) => clock.isSynchronised))
+  const others = firstOf(clocks.filter((clock) => !clock.isSynchronised))
+  return new Map([...synchronised, ...others].map((clock) => [clock.nodeId, clock]))
 }
 
 /** Of others those that would count: the synchronised first, else the first by id. */
