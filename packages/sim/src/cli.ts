@@ -18,7 +18,7 @@ const USAGE = `Plays rings of machines in virtual time, with everything going wr
 Each seed is 120 s of virtual time: 60 s of faults, 60 s of peace. Ring sizes lean to the small: of 5..50 half are at most 7.
 A seed gives the same run, bit for bit, wherever it is played.`
 
-const MUTANT_SEEDS_MAX = 300
+const MUTANT_SEEDS_MAX = 1_000
 const QUICK_MS = 30_000
 const NODES_MAX = 1_000
 
@@ -140,7 +140,7 @@ async function playMany({ seeds, first, range, isJson, budgetMs }: Options): Pro
   return failed.length === 0 && survivors.length === 0 ? 0 : 1
 }
 
-/** A planted fault has to break a property within a few hundred seeds. Small rings are quick, and enough. */
+/** A planted fault has to break a property within a thousand seeds. Small rings are quick, and enough. */
 function isCaught(rules: typeof RULES, first: number): boolean {
   for (let seed = first; seed < first + MUTANT_SEEDS_MAX; seed++) {
     if (runSeed(seed, { from: 3, to: 12 }, rules).violations.length > 0) return true
