@@ -55,6 +55,7 @@ export interface AgentOptions {
 /**
  * The running agent. Order of the start: lock, identity, the cloud’s loops, ring, election, op-log, settings, local API, the cached plan (so that services start while
  * facts are still gathered), gateway, other loops. The stop runs it backwards.
+ * The agent's wiring stands in this one file, in the order in which it happens; what is wired has files of its own. So it is over 400 lines.
  */
 export class Agent {
   private readonly options: AgentOptions

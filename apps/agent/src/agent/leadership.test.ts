@@ -32,6 +32,7 @@ async function open(nodeId: string, changes: Partial<LeadershipOptions> = {}): P
     changed: () => {},
     log: () => {},
     clock: hasty,
+    random: () => 0,
     ...changes,
   })
   opened.push(leadership)

@@ -1,6 +1,6 @@
 import type { ElectionAction, ElectionEvent, ElectionMessage, Now } from '@thatdam/plan/election/contract'
 import { rankedElection } from '@thatdam/plan/election/machine'
-import type { ElectionState } from '@thatdam/plan/election/state'
+import { TERM_SKIP_MAX, type ElectionState } from '@thatdam/plan/election/state'
 import type { ClusterId, NodeId } from '@thatdam/protocol/ids'
 import { Term } from '@thatdam/protocol/plan'
 import { readJson, writeFileDurable } from '@thatdam/store/durable'
@@ -39,7 +39,9 @@ export class Leadership {
   private constructor(options: LeadershipOptions, highest: Term | null) {
     this.options = options
     this.clock = options.clock ?? (() => ({ monotonicMs: performance.now(), wallMs: Date.now() }))
-    this.state = rankedElection.initial({ clusterId: options.clusterId, nodeId: options.nodeId, highest }, this.clock())
+    const { clusterId, nodeId, random = Math.random } = options
+    const firstTermSkip = Math.floor(random() * (TERM_SKIP_MAX + 1))
+    this.state = rankedElection.initial({ clusterId, nodeId, highest, firstTermSkip }, this.clock())
   }
 
   /** @throws ThatdamError when the term on disk is damaged: a term that was used before must not be used again. */
