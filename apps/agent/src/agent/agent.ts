@@ -19,25 +19,25 @@ import { startLocalApi, type LocalApi } from '../local-api/server.ts'
 import type { Log } from '../log.ts'
 import { clusterFileLoop } from '../loops/cluster-file.ts'
 import { factsLoop } from '../loops/facts.ts'
-import { Loops } from '../loops/supervisor.ts'
+import type { Loops } from '../loops/supervisor.ts'
 import { PlanApplier } from '../plan-applier.ts'
 import { AGENT_VERSION, pinnedReleaseKey } from '../program.ts'
 import { ExecService } from '../runtimes/exec/runtime.ts'
 import type { Service } from '../services/service.ts'
 import { readAllowedRoots } from '../state/allowed-roots.ts'
 import { countBoot } from '../state/counters.ts'
-import { openIdentity, type Identity } from '../state/identity.ts'
+import type { Identity } from '../state/identity.ts'
 import { KnownCameras } from '../state/known-cameras.ts'
-import { takeLock, type Lock } from '../state/lock.ts'
-import { makeStateDir, statePaths, type StatePaths } from '../state/paths.ts'
+import type { StatePaths } from '../state/paths.ts'
 import { readRejected, writeRejected } from '../state/rejected-plan.ts'
 import { openRing, type Ring } from '../state/ring.ts'
 import { Settings } from '../state/settings.ts'
-import { Version } from '../state/version.ts'
+import type { Version } from '../state/version.ts'
 import { tellCameraService } from './camera-service.ts'
-import { CloudLink } from './cloud-link.ts'
+import type { CloudLink } from './cloud-link.ts'
 import { runCommand } from './commands.ts'
 import { Leadership } from './leadership.ts'
+import { takeFirstSteps, type CloudHost, type FirstSteps } from './first-steps.ts'
 import { endLeftovers, Groups } from './leftovers.ts'
 import { OwnerDoor } from './owner-door.ts'
 import { PlanKeeper } from './plan-keeper.ts'
@@ -53,19 +53,20 @@ export interface AgentOptions {
 }
 
 /**
- * The running agent. Order of the start: lock, identity, the cloud’s loops, ring, election, op-log, settings, local API, the cached plan (so that services start while
+ * The running agent. Order of the start: the first steps (lock, identity, the cloud’s loops), ring, election, op-log, settings, local API, the cached plan (so that services start while
  * facts are still gathered), gateway, other loops. The stop runs it backwards.
  * The agent's wiring stands in this one file, in the order in which it happens; what is wired has files of its own. So it is over 400 lines.
  */
 export class Agent {
   private readonly options: AgentOptions
+  private readonly first: FirstSteps
   private readonly paths: StatePaths
-  private readonly version = new Version()
+  private readonly version: Version
   private readonly loops: Loops
+  private readonly identity: Identity
+  private readonly link: CloudLink
   private readonly groups: Groups
   private readonly startedAtMs = Date.now()
-  private lock!: Lock
-  private identity!: Identity
   private ring!: Ring
   private oplog!: OpLog
   private settings!: Settings
@@ -76,7 +77,6 @@ export class Agent {
   private gateway!: Gateway
   private sessions!: SessionStore
   private localApi!: LocalApi
-  private link!: CloudLink
   private facts!: NodeFacts
   private cameras!: KnownCameras
   private door!: OwnerDoor
@@ -84,21 +84,25 @@ export class Agent {
   private bootCounter = 0
   private planning: Promise<void> = Promise.resolve()
   private wakeFacts = () => {}
-  private readonly ready = Promise.withResolvers<void>()
   private stopping: Promise<void> | null = null
 
-  private constructor(options: AgentOptions) {
+  private constructor(options: AgentOptions, first: FirstSteps) {
     this.options = options
-    this.paths = statePaths(options.env.stateDir)
-    this.loops = new Loops(options.log)
+    this.first = first
+    this.paths = first.paths
+    this.version = first.version
+    this.loops = first.loops
+    this.identity = first.identity
+    this.link = first.link
     this.groups = new Groups(this.paths.children)
   }
 
-  /** @throws ThatdamError for what a person must repair: a second agent, damaged state, taken ports. */
-  static async start(options: AgentOptions): Promise<Agent> {
-    const agent = new Agent(options)
-    makeStateDir(options.env.stateDir)
-    agent.lock = takeLock(agent.paths)
+  /**
+   * @param first what was begun before this file was loaded; left out, it begins here
+   * @throws ThatdamError for what a person must repair: a second agent, damaged state, taken ports.
+   */
+  static async start(options: AgentOptions, first?: FirstSteps): Promise<Agent> {
+    const agent = new Agent(options, first ?? (await takeFirstSteps(options)))
     try {
       await agent.open()
     } catch (error) {
@@ -125,11 +129,6 @@ export class Agent {
   private async open(): Promise<void> {
     const { env, log } = this.options
     const { paths } = this
-    this.identity = await openIdentity(paths.identity, { nodeId: env.nodeId })
-    // The first poll goes out before the rest is opened; what it brings waits until it is.
-    this.link = this.makeLink()
-    this.loops.start('cloud', (signal) => this.link.run(signal))
-    await this.link.firstPoll()
     this.bootCounter = await countBoot(paths.counters)
     this.ring = await openRing(paths.roster, this.identity, this.bootCounter)
     this.leadership = await this.openLeadership()
@@ -163,7 +162,7 @@ export class Agent {
     if (cached) await this.applier.apply(cached)
     await this.plan()
     this.startLoops(known !== null)
-    this.ready.resolve()
+    this.first.attach(this.cloudHost())
   }
 
   private async openState(): Promise<void> {
@@ -322,25 +321,18 @@ export class Agent {
     return this.views
   }
 
-  private makeLink(): CloudLink {
-    const { env, log } = this.options
-    return new CloudLink({
-      credentialPath: this.paths.credential,
-      cloudUrl: env.cloudUrl,
-      identity: this.identity,
-      version: this.version,
-      log,
-      ready: this.ready.promise,
+  private cloudHost(): CloudHost {
+    const { env } = this.options
+    return {
       report: (results) => this.views.report(results),
       onSettings: async (cloud, revision, value) => {
-        await this.ready.promise
         if (this.stopping) return
         this.allowedRoots = await readAllowedRoots(this.paths.allowed, env.indexPaths ?? [])
         await this.settings.acceptCloud(cloud, revision, value)
       },
       onReported: (cloud, value) => this.settings.confirmReported(cloud, value),
       runCommand: (command, signal) => runCommand(command, this.paths.logs, { ...env.childEnvironment, STATE_DIR: env.stateDir }, signal),
-    })
+    }
   }
 
   private makeViews(): Views {
@@ -396,7 +388,7 @@ export class Agent {
   }
 
   private async close(): Promise<void> {
-    this.ready.resolve()
+    this.first.giveUp()
     await this.loops.stop()
     await this.leadership?.stop()
     await this.planning
@@ -408,6 +400,6 @@ export class Agent {
     await this.settings?.save().catch((error: unknown) => this.options.log.error('the settings could not be saved', error))
     this.sessions?.close()
     this.oplog?.close()
-    this.lock.release()
+    this.first.lock.release()
   }
 }

@@ -29,7 +29,7 @@ export interface CloudLinkPorts {
   readonly version: Version
   readonly log: Log
   /** The agent has facts and a plan to report. */
-  readonly ready: Promise<void>
+  readonly ready: Promise<unknown>
   readonly report: (results: ReportRequest['commandResults']) => ReportRequest
   readonly onSettings: (cloud: string, revision: number, value: NodeSettings) => Promise<void>
   readonly onReported: (cloud: string, value: NodeSettings) => Promise<void>

@@ -1,9 +1,8 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Agent } from '../agent/agent.ts'
+import { takeFirstSteps } from '../agent/first-steps.ts'
 import { makeLog } from '../log.ts'
 import { LogFile } from '../runtimes/exec/log-file.ts'
-import { SERVICES } from '../services/registry.ts'
 import type { CliCommand } from './context.ts'
 
 const STOP_LIMIT_MS = 15_000
@@ -21,7 +20,10 @@ export const run: CliCommand = async (argv, context) => {
   const log = makeLog({ level: env.logLevel, format: env.logFormat, write: (line) => process.stderr.write(line), file })
   const ended = waitForEnd((message) => log.info(message))
   process.on('unhandledRejection', (error) => log.error('a promise was rejected that nobody waited for', error))
-  const agent = await Agent.start({ env, log, services: SERVICES })
+  const first = await takeFirstSteps({ env, log })
+  // The first poll has left: now the rest is loaded.
+  const [{ Agent }, { SERVICES }] = [await import('../agent/agent.ts'), await import('../services/registry.ts')]
+  const agent = await Agent.start({ env, log, services: SERVICES }, first)
   log.info(`agent ${agent.nodeId} runs as process ${process.pid}; console: ${agent.consoleUrls.join('  ')}`)
   await ended
   setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
