@@ -13,7 +13,7 @@ export interface ReportPorts {
   readonly cloud: Cloud
   readonly version: Version
   /** Resolves once there is something to tell: facts are gathered, the plan is made. */
-  readonly ready: Promise<void>
+  readonly ready: Promise<unknown>
   readonly compose: () => ReportRequest
   /** The cloud took it. */
   readonly onTaken: (report: ReportRequest) => Promise<void>
