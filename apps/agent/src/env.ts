@@ -24,6 +24,8 @@ const Environment = z.object({
   /** A folder with server.mjs: the console of a checkout, instead of a bundle. */
   CONSOLE_DIR: Text,
   THATDAM_TOKEN: Text,
+  /** A JSON file of facts that replace what was gathered: for tests and demos. */
+  FACTS_FILE: Text,
 })
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -44,6 +46,7 @@ export interface Env {
   readonly releasesDir: string | null
   readonly consoleDir: string | null
   readonly token: string | null
+  readonly factsFile: string | null
   /** For child processes: what we got, without our secrets. */
   readonly childEnvironment: NodeJS.ProcessEnv
 }
@@ -86,6 +89,7 @@ export function readEnv(source: Variables = process.env): Env {
     releasesDir: values.RELEASES_DIR ?? null,
     consoleDir: values.CONSOLE_DIR ?? null,
     token: values.THATDAM_TOKEN ?? null,
+    factsFile: values.FACTS_FILE === undefined ? null : resolve(values.FACTS_FILE),
     childEnvironment: { MALLOC_ARENA_MAX: '2', ...childEnvironment } as Variables as NodeJS.ProcessEnv,
   }
 }

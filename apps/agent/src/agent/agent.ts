@@ -152,7 +152,8 @@ export class Agent {
     this.gateway = this.makeGateway()
     await this.gateway.listener.open(env.servicePort, this.door.bind)
     const { port, bind } = this.gateway.listener
-    const known = await readKnownFacts(paths.facts, { port, bind, bootCounter: this.bootCounter, agentVersion: AGENT_VERSION })
+    const { bootCounter } = this
+    const known = await readKnownFacts(paths.facts, { port, bind, bootCounter, agentVersion: AGENT_VERSION, factsFile: env.factsFile })
     this.facts = known ? this.cameras.in(known, this.settings.cameraNames) : await this.gather()
     this.views = this.makeViews()
     this.localApi = await this.makeLocalApi()
@@ -227,6 +228,7 @@ export class Agent {
       ffmpegPath: env.ffmpegPath,
       testCameras: env.testCameras,
       encoderCacheFile: join(env.stateDir, 'encoders.json'),
+      factsFile: env.factsFile,
     })
     await this.cameras.found(facts.cameras, Date.now())
     await writeFileDurable(this.paths.facts, `${JSON.stringify(facts)}\n`)

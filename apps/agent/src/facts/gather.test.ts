@@ -46,6 +46,7 @@ it('gathers this machine in the schema of the wire', async () => {
     ffmpegPath: null,
     testCameras: ['clock'],
     encoderCacheFile: path.join(root, 'encoders.json'),
+    factsFile: null,
   })
   expect(z.safeParse(NodeFacts, facts).error).toBeUndefined()
   expect(facts.ramBytes).toBeGreaterThan(100 * 1024 ** 2)

@@ -5,6 +5,7 @@ import type { NodeFacts } from '@thatdam/protocol/facts'
 import { discoverCameras } from './cameras/discover.ts'
 import { gatherStores } from './disks.ts'
 import { probeFfmpeg } from './encoders.ts'
+import { readGivenFacts } from './given.ts'
 import { gatherNetwork } from './network.ts'
 import { isAlwaysOn, powerClassOf } from './power-class.ts'
 import { gatherDarwin } from './system/darwin.ts'
@@ -27,12 +28,15 @@ export type FactsOptions = {
   testCameras: readonly string[]
   /** Where found encoders are remembered, e.g. STATE_DIR/encoders.json; null: tried each time. */
   encoderCacheFile: string | null
+  /** FACTS_FILE: a file of facts that replace what was gathered. Null: none. */
+  factsFile: string | null
 }
 
-/** All facts of this machine, gathered side by side. A tool that is missing, fails or hangs (5 s) leaves its fact empty; it never throws for one. */
+/** All facts of this machine, gathered side by side. A tool that is missing, fails or hangs (5 s) leaves its fact empty; it never throws for one. @throws ThatdamError when FACTS_FILE cannot be used. */
 export async function gatherFacts(options: FactsOptions): Promise<NodeFacts> {
   const ffmpeg = findFfmpeg(options.ffmpegPath)
-  const [system, encoding, cameras, network, stores] = await Promise.all([
+  const [given, system, encoding, cameras, network, stores] = await Promise.all([
+    options.factsFile === null ? {} : readGivenFacts(options.factsFile),
     gatherSystem(),
     ffmpeg ? probeFfmpeg(ffmpeg, options.encoderCacheFile) : { ffmpegVersion: null, encoders: [] },
     discoverCameras({ ffmpegPath: ffmpeg, testCameras: options.testCameras }),
@@ -67,6 +71,7 @@ export async function gatherFacts(options: FactsOptions): Promise<NodeFacts> {
     reachability: { lanAddresses: network.lanAddresses, consolePort: options.consolePort, consoleBind: options.consoleBind },
     bootCounter: options.bootCounter,
     agentVersion: options.agentVersion,
+    ...given,
   }
 }
 

@@ -131,6 +131,7 @@ function factsOptions(env: Env): Parameters<typeof gatherFacts>[0] {
     ffmpegPath: env.ffmpegPath,
     testCameras: env.testCameras,
     encoderCacheFile: join(env.stateDir, 'encoders.json'),
+    factsFile: env.factsFile,
   }
 }
 
