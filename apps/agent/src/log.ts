@@ -1,4 +1,4 @@
-import type { LogFile } from './runtimes/exec/log-file.ts'
+import type { LogFile } from './runtimes/log-file.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ServiceConfig } from '@thatdam/protocol/local'
 import { PlanApplier, type Plan, type RejectedPlan } from './plan-applier.ts'
-import { ExecService } from './runtimes/exec/runtime.ts'
+import { runtimePort } from './runtimes/choose.ts'
+import { execRuntime } from './runtimes/exec/runtime.ts'
 import { inProcessService, type Service } from './services/service.ts'
 import { configOf, FACTS, fixtureService, planned, planOf } from './testing/plans.ts'
 import { isRunning, until } from './testing/until.ts'
@@ -24,18 +25,11 @@ const services: Service[] = [
 ]
 
 function make(good: Plan | null, rejected: RejectedPlan | null = null): PlanApplier {
+  const runtime = execRuntime({ environment: process.env, groups: { add: () => {}, remove: () => {} }, cgroups: null, log: () => {} })
   return new PlanApplier(
     {
       services: new Map(services.map((service) => [service.name, service])),
-      exec: (context, spec, changed) =>
-        new ExecService({
-          context,
-          spec,
-          logsDir: join(directory, 'logs'),
-          environment: process.env,
-          changed,
-          groups: { add: () => {}, remove: () => {} },
-        }),
+      ...runtimePort(runtime, join(directory, 'logs')),
       bundles: { open: () => Promise.reject(new Error('no bundles here')) },
       config: (one) => configOf(one, more),
       facts: () => FACTS,

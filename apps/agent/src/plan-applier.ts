@@ -3,16 +3,8 @@ import { ThatdamError } from '@thatdam/protocol/errors'
 import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { ServiceConfig } from '@thatdam/protocol/local'
 import type { PlanBody, PlannedService, PlanState, ServiceName, ServiceReport } from '@thatdam/protocol/plan'
-import type {
-  BundleSource,
-  ConfigPart,
-  ExecSpec,
-  RunningService,
-  Service,
-  ServiceContext,
-  ServiceHost,
-  ServiceView,
-} from './services/service.ts'
+import type { RuntimePort } from './runtimes/choose.ts'
+import type { BundleSource, ConfigPart, RunningService, Service, ServiceContext, ServiceHost, ServiceView } from './services/service.ts'
 
 const FAILED_STARTS_MAX = 3
 /** Recordings are sealed first, while their camera and the op-log are still there. */
@@ -25,9 +17,8 @@ export interface Plan {
   readonly body: PlanBody
 }
 
-export interface ApplierOptions {
+export interface ApplierOptions extends RuntimePort {
   readonly services: ReadonlyMap<ServiceName, Service>
-  readonly exec: (context: ServiceContext, spec: ExecSpec, changed: () => void) => RunningService
   readonly bundles: BundleSource
   /** Everything of a service's configuration but `peers`. */
   readonly config: (planned: PlannedService, body: PlanBody) => ServiceConfig
@@ -157,6 +148,7 @@ export class PlanApplier {
       STOP_REST_MS,
     )
     this.slots.clear()
+    await this.options.close()
   }
 
   private async pass(): Promise<void> {
@@ -170,6 +162,7 @@ export class PlanApplier {
         await slot.running?.stop()
       }),
     )
+    this.options.quotas(plan.body.quotas)
     await Promise.all(plan.body.services.map((planned) => this.place(planned, plan.body)))
     this.observe()
   }

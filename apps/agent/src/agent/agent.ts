@@ -22,7 +22,7 @@ import { factsLoop } from '../loops/facts.ts'
 import type { Loops } from '../loops/supervisor.ts'
 import { PlanApplier } from '../plan-applier.ts'
 import { AGENT_VERSION, pinnedReleaseKey } from '../program.ts'
-import { ExecService } from '../runtimes/exec/runtime.ts'
+import { chooseRuntime } from '../runtimes/choose.ts'
 import type { Service } from '../services/service.ts'
 import { readAllowedRoots } from '../state/allowed-roots.ts'
 import { countBoot } from '../state/counters.ts'
@@ -277,12 +277,12 @@ export class Agent {
       cloudUrl: () => this.link.state.url ?? env.cloudUrl,
       pinnedKey: pinnedReleaseKey(),
     })
+    const { stateDir, logs: logsDir } = this.paths
     return new PlanApplier(
       {
         services,
         bundles,
-        exec: (context, spec, changed) =>
-          new ExecService({ context, spec, logsDir: this.paths.logs, environment: env.childEnvironment, changed, groups: this.groups }),
+        ...chooseRuntime({ stateDir, logsDir, environment: env.childEnvironment, groups: this.groups, log }),
         config: (planned, body) =>
           serviceConfig(
             { env, nodeId: this.identity.nodeId, settings: this.settings.value, facts: this.facts, local: this.localApi },

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { takeFirstSteps } from '../agent/first-steps.ts'
 import { makeLog } from '../log.ts'
-import { LogFile } from '../runtimes/exec/log-file.ts'
+import { LogFile } from '../runtimes/log-file.ts'
 import type { CliCommand } from './context.ts'
 
 const STOP_LIMIT_MS = 15_000

@@ -57,6 +57,8 @@ export interface ExecSpec {
   readonly nice: number
   /** Above this, the process is ended and started again. Its own memory, without its ffmpegs. */
   readonly rssMaxBytes: number
+  /** What its ffmpegs and other tools may use besides, where the system can bound them (control groups, containers). Left out: 1 GiB. */
+  readonly toolsMaxBytes?: number
   /** Bound of V8's heap; Buffers are not in it. */
   readonly heapMaxMiB: number
 }
@@ -96,6 +98,7 @@ export function execService(definition: {
   readonly assess?: (context: ServiceContext) => Assessment
   readonly nice?: number
   readonly rssMaxMiB?: number
+  readonly toolsMaxMiB?: number
   readonly heapMaxMiB?: number
 }): Service {
   return {
@@ -106,6 +109,7 @@ export function execService(definition: {
       host.exec(context, {
         nice: definition.nice ?? 0,
         rssMaxBytes: (definition.rssMaxMiB ?? 512) * MiB,
+        ...(definition.toolsMaxMiB === undefined ? {} : { toolsMaxBytes: definition.toolsMaxMiB * MiB }),
         heapMaxMiB: definition.heapMaxMiB ?? 256,
       }),
   }

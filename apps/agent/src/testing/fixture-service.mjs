@@ -1,5 +1,5 @@
 // A child service for tests. What it does is in its params: {crash: true} ends at once, {deaf: true} ignores the stop, {grandchild: true}
-// starts a process of its own, {eat: MiB} takes memory, {leave: true} ends itself when its channel closes as real services do.
+// starts a process of its own ({grandchild: 'setsid'}: in its own session), {eat: MiB} takes memory, {leave: true} ends itself when its channel closes as real services do.
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:http'
 
@@ -23,7 +23,7 @@ function start(given) {
     console.error('Error: this service was told to crash')
     process.exit(3)
   }
-  if (config.params.grandchild) grandchild = spawn('sleep', ['600'], { stdio: 'ignore' })
+  if (config.params.grandchild) grandchild = spawn('sleep', ['600'], { stdio: 'ignore', detached: config.params.grandchild === 'setsid' })
   if (config.params.eat) globalThis.eaten = Buffer.alloc(config.params.eat * 1024 * 1024, 1)
   const server = createServer((request, response) => {
     if (request.headers['x-thatdam-local'] !== config.localToken) response.writeHead(401).end()

@@ -9,14 +9,15 @@ import type { ConfigPart, Service } from '../services/service.ts'
 
 const fixture = join(import.meta.dirname, 'fixture-service.mjs')
 
+export const fixtureSpec = { entry: { file: fixture, cwd: dirname(fixture) }, nice: 0, rssMaxBytes: 512 * 2 ** 20, heapMaxMiB: 64 }
+
 /** A service whose process is the fixture beside this file. */
 export function fixtureService(name: ServiceName, uses: readonly ConfigPart[] = [], rssMaxMiB = 512): Service {
   return {
     name,
     uses,
     assess: () => ({ canRun: true }),
-    start: (context, host) =>
-      host.exec(context, { entry: { file: fixture, cwd: dirname(fixture) }, nice: 0, rssMaxBytes: rssMaxMiB * 2 ** 20, heapMaxMiB: 64 }),
+    start: (context, host) => host.exec(context, { ...fixtureSpec, rssMaxBytes: rssMaxMiB * 2 ** 20 }),
   }
 }
 

@@ -6,5 +6,6 @@ export const service = execService({
   uses: ['indexPaths', 'ffmpeg', 'maxParallel'],
   nice: 10,
   rssMaxMiB: 1536,
+  toolsMaxMiB: 3072,
   heapMaxMiB: 256,
 })
