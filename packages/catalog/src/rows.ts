@@ -222,6 +222,13 @@ function put(rows: Rows, op: Op, body: OpBody): void {
     case 'capture.gap':
       rows.gaps.set(op.id, { opId: op.id, captureId: body.captureId, fromMs: body.fromMs, toMs: body.toMs })
       return
+    case 'node.facts':
+    case 'policy.set':
+    case 'secret.set':
+    case 'session.started':
+    case 'session.ended':
+      // The agents' own: no catalog shows them, and a database is copied more easily than an agent's state.
+      return
   }
 }
 

@@ -1,3 +1,5 @@
+import type { LogSummary } from '@thatdam/protocol/op-sync'
+
 /**
  * How machines bring their logs to the same state, by comparing and asking, over a network that loses, repeats and reorders.
  *
@@ -6,9 +8,6 @@
  * Pure: the caller sends what the actions say, reads and imports batches, and reports what became of them. Losing any message only costs
  * time: the next tick compares anew. Retries are this machine's; the caller retries nothing.
  */
-
-/** One log as a machine holds it. `head`: hash of its newest batch (the greatest of them, where a fork has two). */
-export type LogSummary = { logId: string; sequence: number; batches: number; head: string }
 
 export type SyncEvent =
   /** Every few seconds, with jitter of the caller. `peers`: machines in reach that carry logs. */

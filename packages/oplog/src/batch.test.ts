@@ -5,7 +5,7 @@ import { testSigner, testVerify } from './disk/testing/options.ts'
 import { maySign } from './rights.ts'
 
 const signer = testSigner()
-const log = { nodeId: 'pi', epoch: 'e'.repeat(32), head: null as LogHead }
+const log = { nodeId: 'pi', scope: 'library' as const, epoch: 'e'.repeat(32), head: null as LogHead }
 const opAt = (ms: number, nodeId = 'pi'): Op => ({
   id: String(ms).padStart(32, '0'),
   hlc: `${String(ms).padStart(13, '0')}-000000-${nodeId}`,
@@ -26,6 +26,7 @@ describe('batches', () => {
   test('each fault is told by its name', () => {
     const rival = makeBatch(log, [opAt(9)], signer)
     const foreign = makeBatch(log, [opAt(1, 'win')], signer)
+    const mixed = makeBatch({ ...log, scope: 'ring' }, [opAt(1)], signer)
     const faultOf = (batch: typeof one.batch, head: LogHead): string => {
       const verdict = verifyBatch(batch, at(head), testVerify)
       return verdict.ok ? 'ok' : verdict.fault
@@ -34,6 +35,7 @@ describe('batches', () => {
     expect(faultOf(one.batch, one.head)).toBe('fork')
     expect(faultOf(two.batch, rival.head)).toBe('fork')
     expect(faultOf(foreign.batch, null)).toBe('foreign-stamp')
+    expect(faultOf(mixed.batch, null)).toBe('wrong-scope')
     expect(faultOf({ ...one.batch, signer: testSigner().publicKey }, null)).toBe('wrong-key')
     expect(faultOf({ ...one.batch, header: { ...one.batch.header, sequence: 2 } }, null)).toBe('bad-signature')
     expect(faultOf({ ...one.batch, ops: one.batch.ops.slice(1) }, null)).toBe('bad-count')
@@ -69,6 +71,11 @@ describe('who may sign', () => {
       'capture.started': [true, true, true],
       'capture.stopped': [true, true, true],
       'capture.gap': [true, true, true],
+      'node.facts': [true, false, false],
+      'policy.set': [false, false, true],
+      'secret.set': [false, false, true],
+      'session.started': [false, false, true],
+      'session.ended': [false, false, true],
     })
   })
 

@@ -1,7 +1,8 @@
 import { canonicalJson } from '@thatdam/protocol/canonical'
-import type { BatchHeader, Op, SignedBatch } from '@thatdam/protocol/ops'
+import type { BatchHeader, Op, OpScope, SignedBatch } from '@thatdam/protocol/ops'
 import { jsonHash } from './hash.ts'
 import { leafHash, merkleRoot } from './merkle.ts'
+import { scopeOf } from './scopes.ts'
 import type { BatchSigner, VerifyBatchSignature } from './signing.ts'
 
 export const BATCH_OPS_MAX = 1024
@@ -21,7 +22,7 @@ export function batchHash(header: BatchHeader): string {
  * @throws RangeError for no ops or more than BATCH_OPS_MAX.
  */
 export function makeBatch(
-  log: { nodeId: string; epoch: string; head: LogHead },
+  log: { nodeId: string; scope: OpScope; epoch: string; head: LogHead },
   ops: readonly Op[],
   signer: BatchSigner,
   texts: readonly string[] = ops.map((op) => canonicalJson(op)),
@@ -30,6 +31,7 @@ export function makeBatch(
   const header: BatchHeader = {
     version: 1,
     nodeId: log.nodeId,
+    scope: log.scope,
     epoch: log.epoch,
     sequence: (log.head?.sequence ?? 0) + 1,
     previous: log.head?.hash ?? ZEROS,
@@ -43,8 +45,11 @@ export function makeBatch(
   }
 }
 
-/** `gap`: batches between the head and this one are missing. `fork`: it is at a position that the log has passed, or on another chain. */
-export type BatchFault = 'wrong-key' | 'bad-signature' | 'bad-count' | 'bad-root' | 'foreign-stamp' | 'gap' | 'fork'
+/**
+ * `wrong-scope`: an op of a kind that belongs in its author's other log, or a chain that goes over into the other scope. `gap`: batches between
+ * the head and this one are missing. `fork`: it is at a position that the log has passed, or on another chain.
+ */
+export type BatchFault = 'wrong-key' | 'bad-signature' | 'bad-count' | 'bad-root' | 'foreign-stamp' | 'wrong-scope' | 'gap' | 'fork'
 export type BatchVerdict = { ok: true; head: NonNullable<LogHead> } | { ok: false; fault: BatchFault }
 
 /**
@@ -71,5 +76,6 @@ export function contentFault(batch: SignedBatch, publicKey: string, verify: Veri
   if (batch.header.opCount !== batch.ops.length) return 'bad-count'
   if (merkleRoot(batch.ops.map((op) => leafHash(canonicalJson(op)))) !== batch.header.merkleRoot) return 'bad-root'
   if (batch.ops.some((op) => op.hlc.slice(21) !== batch.header.nodeId)) return 'foreign-stamp'
+  if (batch.ops.some((op) => scopeOf(op.body.kind) !== batch.header.scope)) return 'wrong-scope'
   return null
 }

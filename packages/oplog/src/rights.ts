@@ -8,7 +8,7 @@ export type RightsVerdict = { ok: true } | { ok: false; reason: 'not-its-own' | 
 
 /**
  * Who may sign which kind of op (DESIGN §7, THREATS 25). A worker tells what it has and does itself; what a person decides (titles, trash,
- * names, settings) is signed by an admitter, so that a camera stolen from a shed decides nothing. Captures belong to the log they are in.
+ * names, settings, who is signed in) is signed by an admitter, so that a camera stolen from a shed decides nothing. Captures belong to the log they are in.
  */
 const RIGHTS: Record<OpKind, 'member' | 'own-node' | 'admitter'> = {
   'asset.ingested': 'member',
@@ -24,6 +24,11 @@ const RIGHTS: Record<OpKind, 'member' | 'own-node' | 'admitter'> = {
   'capture.started': 'member',
   'capture.stopped': 'member',
   'capture.gap': 'member',
+  'node.facts': 'own-node',
+  'policy.set': 'admitter',
+  'secret.set': 'admitter',
+  'session.started': 'admitter',
+  'session.ended': 'admitter',
 }
 
 /** May this member of the ring sign this op? */

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { NodeFacts } from './facts.ts'
 import { Bytes, CameraId, NodeId, PublicKey, Sha256Hex, Signature, UnixMs } from './ids.ts'
 import { JsonValue } from './plan.ts'
 
@@ -131,7 +132,45 @@ const captureGap = z.object({
   toMs: UnixMs,
 })
 
-/** One change of shared state. Who may sign each kind: packages/oplog. */
+/** What a node is, in coarse steps (`coarseFacts`), and the X25519 key that secrets for it are sealed to. The latest by its stamp counts. */
+const nodeFacts = z.object({ kind: z.literal('node.facts'), nodeId: NodeId, facts: NodeFacts, sealKey: PublicKey })
+/** A wish for the whole ring: a field of RingPolicy. */
+const policySet = z.object({
+  kind: z.literal('policy.set'),
+  field: z.enum(['replicas', 'pinnedLeader']),
+  value: JsonValue,
+  replaces: z.nullable(OpId),
+})
+/** What only some nodes may read: the same secret, sealed to the X25519 key of each (packages/control, seal.ts). */
+export const SealedBox = z.object({ publicKey: PublicKey, box: z.string().check(z.regex(/^[A-Za-z0-9_-]{1,8192}$/, 'not a sealed box')) })
+export type SealedBox = z.infer<typeof SealedBox>
+/** A secret of the ring, by name: `owner-password` holds the hash of the owner's password. No box: it was taken back. */
+const secretSet = z.object({
+  kind: z.literal('secret.set'),
+  name: z.string().check(z.regex(/^[a-z0-9][a-z0-9.:-]{0,63}$/, 'a secret’s name is 1–64 of a–z, 0–9, dot, colon and -')),
+  sealedFor: z.array(SealedBox).check(z.maxLength(64)),
+  replaces: z.nullable(OpId),
+})
+/** Somebody signed in to the ring's console. A cookie starts once; its end does not slide. */
+const sessionStarted = z.object({
+  kind: z.literal('session.started'),
+  /** SHA-256 of the cookie's value: a copy of the log signs nobody in. */
+  cookieHash: Sha256Hex,
+  sessionKind: z.enum(['password', 'handoff']),
+  displayName: z.string().check(z.maxLength(200)),
+  expiresAtMs: UnixMs,
+  /** The newest `session.ended` of all that its author knew; null: it knew none. A session that has not seen the newest has ended. */
+  seenEnd: z.nullable(OpId),
+})
+/** One session ended (signed out), or all that did not see this op (the password changed). */
+const sessionEnded = z.object({
+  kind: z.literal('session.ended'),
+  cookieHash: z.union([Sha256Hex, z.literal('all')]),
+  /** When the session would have ended by itself: after that nobody needs to know. For `all`: when the last of them would. */
+  expiresAtMs: UnixMs,
+})
+
+/** One change of shared state. Who may sign each kind, and in which log it goes: packages/oplog. */
 export const OpBody = z.discriminatedUnion('kind', [
   assetIngested,
   locationSeen,
@@ -146,6 +185,11 @@ export const OpBody = z.discriminatedUnion('kind', [
   captureStarted,
   captureStopped,
   captureGap,
+  nodeFacts,
+  policySet,
+  secretSet,
+  sessionStarted,
+  sessionEnded,
 ])
 export type OpBody = z.infer<typeof OpBody>
 export type OpKind = OpBody['kind']
@@ -154,10 +198,18 @@ export type OpOf<K extends OpKind> = Extract<OpBody, { kind: K }>
 export const Op = z.object({ id: OpId, hlc: Hlc, body: OpBody })
 export type Op = z.infer<typeof Op>
 
+/**
+ * A node has two logs of its own. `ring`: settings, names, facts, secrets, sessions: small, and carried by every member. `library`: assets,
+ * places, blobs, derivatives, captures: carried by catalog and store nodes, and by whoever wrote it.
+ */
+export const OpScope = z.enum(['ring', 'library'])
+export type OpScope = z.infer<typeof OpScope>
+
 /** Ops of one log, in one signed step. `previous` is the hash of the batch before (zeros at sequence 1). */
 export const BatchHeader = z.object({
   version: z.literal(1),
   nodeId: NodeId,
+  scope: OpScope,
   /** Random per life of the log: 32 hex digits. */
   epoch: z.string().check(z.regex(/^[0-9a-f]{32}$/)),
   sequence: z.number().check(z.int(), z.positive()),

@@ -1,4 +1,4 @@
-import { SYNC_START, syncStep, type LogSummary, type SyncAction, type SyncEvent, type SyncState } from '@thatdam/oplog/anti-entropy'
+import { SYNC_START, syncStep, type SyncAction, type SyncEvent, type SyncState } from '@thatdam/oplog/anti-entropy'
 import { batchHash, contentFault, makeBatch, type LogHead } from '@thatdam/oplog/batch'
 import { addEdits, EMPTY_REGISTER, readRegister, type FieldEdit, type Register } from '@thatdam/oplog/fields'
 import { jsonHash } from '@thatdam/oplog/hash'
@@ -6,6 +6,7 @@ import { FUTURE_MS_MAX, HLC_ZERO, isFuture, receive, tick, type HlcState } from 
 import { maySign } from '@thatdam/oplog/rights'
 import type { BatchSigner, VerifyBatchSignature } from '@thatdam/oplog/signing'
 import { canonicalJson } from '@thatdam/protocol/canonical'
+import type { LogSummary } from '@thatdam/protocol/op-sync'
 import type { Op, SignedBatch } from '@thatdam/protocol/ops'
 import type { Chance } from './random.ts'
 
@@ -144,7 +145,7 @@ export class SimLogs {
     const logId = this.ownLogId()
     if (this.outgrown.has(logId)) this.wronglyContinued++
     const { batch } = makeBatch(
-      { nodeId: this.nodeId, epoch: this.epoch, head: headOf(this.disk.get(logId) ?? []) },
+      { nodeId: this.nodeId, scope: 'library', epoch: this.epoch, head: headOf(this.disk.get(logId) ?? []) },
       [op],
       signerOf(this.nodeId),
     )
@@ -209,7 +210,13 @@ export class SimLogs {
 
   private own(): LogSummary[] {
     this.summaries ??= [...this.disk].map(([logId, log]) => {
-      return { logId, sequence: log.length, batches: log.reduce((sum, place) => sum + place.length, 0), head: headOf(log)?.hash ?? '' }
+      return {
+        logId,
+        scope: 'library',
+        sequence: log.length,
+        batches: log.reduce((sum, place) => sum + place.length, 0),
+        head: headOf(log)?.hash ?? '',
+      }
     })
     return this.summaries
   }

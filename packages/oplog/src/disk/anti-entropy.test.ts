@@ -114,7 +114,7 @@ test.each([1, 2, 3])('a copied disk: both branches reach everybody and are repor
   const win = new Machine('win')
   const copy = new Machine('win')
   copy.log.close()
-  const epoch = Buffer.from(win.log.epoch, 'hex')
+  const epoch = Buffer.from(win.log.epoch('library'), 'hex')
   const other = `${copy.stateDir}/copy`
   fill(win, 8)
   copied = 0
@@ -122,7 +122,7 @@ test.each([1, 2, 3])('a copied disk: both branches reach everybody and are repor
   for (let count = 0; count < 3; count += 1) copy.log.append([{ body: win.stored(count) }])
   const asPi = { publicKey: win.signer.publicKey, admitter: true }
   for (const batch of win.all()) pi.log.importBatch(batch, asPi)
-  for (const batch of copy.log.batches(copy.log.ownLogId, 1)) nas.log.importBatch(batch, asPi)
+  for (const batch of copy.log.batches(copy.log.ownLogId('library'), 1)) nas.log.importBatch(batch, asPi)
   const network = new Network(
     new Map([
       ['pi', pi],

@@ -25,7 +25,7 @@ test('a log goes over in order, once, survives a restart, and pulls the clock al
   expect(pi.feed()).toEqual(win.feed())
   expect(pi.log.read(0, 1)[0]?.nodeId).toBe('win')
   expect((pi.log.append([{ body: pi.stored() }])[0]?.hlc ?? '') > (last?.hlc ?? '')).toBe(true)
-  expect(pi.log.batches(win.log.ownLogId, 1)).toEqual(win.all())
+  expect(pi.log.batches(win.log.ownLogId('library'), 1)).toEqual(win.all())
   expect(pi.log.verifyAll()).toEqual({ batches: 1, ops: 1 })
 })
 
@@ -53,11 +53,11 @@ test('a forged, altered or foreign batch is not kept', () => {
 test('ops that a worker had no right to are kept for the chain and never applied', () => {
   const leader = new Machine('pi')
   const zero = new Machine('zero')
-  zero.log.append([{ body: title('Mine now') }, { body: zero.stored() }, { body: zero.stored(1, 'pi') }])
-  const [batch] = zero.all() as [SignedBatch]
+  const bodies = [title('Mine now'), zero.stored(), zero.stored(1, 'pi')]
+  const batch = zero.forged(bodies)
   expect(leader.log.importBatch(batch, zero.author())).toEqual({ kind: 'stored', applied: 1, refused: 2, held: 0, fork: false })
   expect(leader.feed()).toEqual([batch.ops[1]?.id])
-  expect(leader.log.batches(zero.log.ownLogId, 1)).toEqual([batch])
+  expect(leader.log.batches(`zero/${batch.header.epoch}`, 1)).toEqual([batch])
 })
 
 test('an op from the future is held until its time comes; issued again under its id it counts once', () => {
@@ -107,46 +107,39 @@ test('two batches at one place are both kept and reported', () => {
   Object.defineProperty(clone, 'signer', { value: win.signer })
   clone.log.close()
   rmSync(join(clone.stateDir, 'oplog.db'))
-  const options = { ...testOptions('win', win.signer), random: (count: number) => Buffer.from(win.log.epoch, 'hex').subarray(0, count) }
+  const options = {
+    ...testOptions('win', win.signer),
+    random: (count: number) => Buffer.from(win.log.epoch('library'), 'hex').subarray(0, count),
+  }
   clone.log = OpLog.open(clone.stateDir, options)
-  expect(clone.log.ownLogId).toBe(win.log.ownLogId)
+  expect(clone.log.ownLogId('library')).toBe(win.log.ownLogId('library'))
   clone.log.append([{ id: 'f'.repeat(32), body: win.stored() }])
   pi.log.importBatch(win.all()[0] as SignedBatch, win.author())
   pi.now = Date.now()
   expect(pi.log.importBatch(clone.all()[0] as SignedBatch, win.author())).toMatchObject({ kind: 'stored', fork: true })
-  expect(pi.log.forks()).toMatchObject([{ logId: win.log.ownLogId, sequence: 1, hashes: [expect.any(String), expect.any(String)] }])
+  expect(pi.log.forks()).toMatchObject([
+    { logId: win.log.ownLogId('library'), sequence: 1, hashes: [expect.any(String), expect.any(String)] },
+  ])
 })
 
 test('a restored disk: its lost batches come back from a peer under the old epoch, and it goes on under a new one', () => {
   const pi = new Machine('pi')
   const win = new Machine('win')
   const kept = win.log.append([{ body: win.stored() }])
-  const image = win.all()
+  const image = win.image()
   const lost = win.log.append([{ body: win.stored() }])
   for (const batch of win.all()) pi.log.importBatch(batch, win.author())
-  const oldId = win.log.ownLogId
-
-  // The same machine from an older image of its card: the first batch only.
-  win.log.close()
-  rmSync(join(win.stateDir, 'oplog.db'))
-  const options = { ...testOptions('win', win.signer), clock: () => win.now }
-  win.log = OpLog.open(win.stateDir, {
-    ...options,
-    random: (count: number) => Buffer.from(oldId.split('/')[1] as string, 'hex').subarray(0, count),
-  })
-  const body = image[0]?.ops[0]?.body as OpBody
-  win.log.append([{ id: kept[0]?.id, body }])
-  win.log.close()
-  win.log = OpLog.open(win.stateDir, options)
+  const oldId = win.log.ownLogId('library')
+  win.restore(image)
 
   const fromPi = pi.log.batches(oldId, 2)
   expect(win.log.importBatch(fromPi[0] as SignedBatch, win.author())).toEqual({ kind: 'own-epoch' })
-  win.log.beginEpoch()
+  win.log.beginEpoch('library')
   expect(win.log.importBatch(fromPi[0] as SignedBatch, win.author())).toMatchObject({ kind: 'stored', applied: 1 })
   expect(win.feed()).toEqual([kept[0]?.id, lost[0]?.id])
   win.log.append([{ body: win.stored() }])
   win.restart()
-  expect(win.log.ownLogId).not.toBe(oldId)
+  expect(win.log.ownLogId('library')).not.toBe(oldId)
   expect(win.log.verifyAll()).toEqual({ batches: 1, ops: 1 })
   for (const batch of win.all()) expect(pi.log.importBatch(batch, win.author())).toMatchObject({ kind: 'stored' })
   expect(pi.feed()).toEqual(win.feed())

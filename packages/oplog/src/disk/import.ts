@@ -1,5 +1,5 @@
 import { canonicalJson } from '@thatdam/protocol/canonical'
-import type { Op, SignedBatch } from '@thatdam/protocol/ops'
+import type { Op, OpScope, SignedBatch } from '@thatdam/protocol/ops'
 import { type BatchFault, batchHash, contentFault } from '../batch.ts'
 import { formatHlc, FUTURE_MS_MAX, type HlcState, isFuture, receive } from '../hlc.ts'
 import { maySign } from '../rights.ts'
@@ -8,12 +8,15 @@ import type { Statements } from './statements.ts'
 
 /** The signer as the roster knows it. */
 export type BatchAuthor = { publicKey: string; admitter: boolean }
+export type Standing = 'admitter' | 'member' | 'unknown'
+export const standingOf = (author: { admitter: boolean } | null): Standing =>
+  author === null ? 'unknown' : author.admitter ? 'admitter' : 'member'
 
 /**
  * What became of a batch from another machine.
  * `stored`: kept whole, so that its chain stays provable, with how many of its ops are in the feed now. `fork`: another batch was at its place
  * already; both are kept, and the owner should hear of it. `own-epoch`: a part of this node's own log that it does not have, so its disk was
- * restored or copied: begin a new epoch, then import it again.
+ * restored or copied: begin a new epoch of that scope, then import it again.
  */
 export type ImportOutcome =
   | { kind: 'stored'; applied: number; refused: number; held: number; fork: boolean }
@@ -22,27 +25,30 @@ export type ImportOutcome =
   | { kind: 'own-epoch' }
   | { kind: 'faulty'; fault: BatchFault }
 
-/** The moving parts of a log while a transaction runs. */
-export type Cursor = { clock: HlcState; position: number }
+/** The moving parts of a log while a transaction runs. `feedId`: set anew when entries that readers may have seen were taken out. */
+export type Cursor = { clock: HlcState; position: number; feedId: string }
 const ZEROS = '0'.repeat(64)
 
 /** What to do with the batch before anything is written: `null` means store it. Its shape was checked by the schema. */
 export function judge(
   statements: Statements,
   batch: SignedBatch,
-  context: { author: BatchAuthor; verify: VerifyBatchSignature; ownLog: { nodeId: string; epoch: string } },
+  context: { author: BatchAuthor; verify: VerifyBatchSignature; own: { nodeId: string; epochs: readonly string[] } },
 ): Exclude<ImportOutcome, { kind: 'stored' }> | null {
+  const { nodeId, epoch, sequence, previous, scope } = batch.header
+  // First, as it is cheap: what comes twice was verified when it came.
+  if (linksAt(statements, nodeId, epoch, sequence).some((link) => link.hash === batchHash(batch.header))) return { kind: 'known' }
   const fault = contentFault(batch, context.author.publicKey, context.verify)
   if (fault !== null) return { kind: 'faulty', fault }
-  const { nodeId, epoch, sequence, previous } = batch.header
-  if (hashesAt(statements, nodeId, epoch, sequence).includes(batchHash(batch.header))) return { kind: 'known' }
-  if (nodeId === context.ownLog.nodeId && epoch === context.ownLog.epoch) return { kind: 'own-epoch' }
+  if (nodeId === context.own.nodeId && context.own.epochs.includes(epoch)) return { kind: 'own-epoch' }
   if (sequence === 1) return previous === ZEROS ? null : { kind: 'faulty', fault: 'fork' }
-  return hashesAt(statements, nodeId, epoch, sequence - 1).includes(previous) ? null : { kind: 'gap' }
+  const before = linksAt(statements, nodeId, epoch, sequence - 1).find((link) => link.hash === previous)
+  if (before === undefined) return { kind: 'gap' }
+  return before.scope === scope ? null : { kind: 'faulty', fault: 'wrong-scope' }
 }
 
-function hashesAt(statements: Statements, nodeId: string, epoch: string, sequence: number): string[] {
-  return statements.hashesAt.all(nodeId, epoch, sequence).map((row) => String(row['hash']))
+function linksAt(statements: Statements, nodeId: string, epoch: string, sequence: number): { hash: string; scope: OpScope }[] {
+  return statements.links.all(nodeId, epoch, sequence) as { hash: string; scope: OpScope }[]
 }
 
 /** Writes the batch and applies the ops that its author had a right to and that are not from the future. Inside a transaction. */
@@ -52,25 +58,30 @@ export function store(
   context: { author: BatchAuthor; nowMs: number; cursor: Cursor },
 ): Extract<ImportOutcome, { kind: 'stored' }> {
   const { header } = batch
-  const { cursor } = context
-  const fork = hashesAt(statements, header.nodeId, header.epoch, header.sequence).length > 0
-  const key = [header.nodeId, header.epoch, header.sequence, batchHash(header)] as const
-  const { lastInsertRowid } = statements.insertBatch.run(...key, canonicalJson(header), batch.signer, batch.signature)
+  const { cursor, author } = context
+  const { nodeId, scope, epoch, sequence } = header
+  const fork = linksAt(statements, nodeId, epoch, sequence).length > 0
+  const key = [nodeId, scope, epoch, sequence, batchHash(header)] as const
+  const rest = [canonicalJson(header), batch.signer, batch.signature, standingOf(author)] as const
+  const { lastInsertRowid } = statements.insertBatch.run(...key, ...rest)
   const counts = { applied: 0, refused: 0, held: 0 }
   for (const [place, op] of batch.ops.entries()) {
-    const right = maySign(op.body, { nodeId: header.nodeId, admitter: context.author.admitter })
-    const state = right.ok ? stateOf(statements, op, context.nowMs) : 'refused'
+    const right = maySign(op.body, { nodeId, admitter: author.admitter })
+    const state = right.ok ? stateOf(statements, { nodeId, op }, context.nowMs) : 'refused'
     if (state === 'applied') apply(cursor, op, context.nowMs)
     if (state !== 'double') counts[state] += 1
-    statements.insertOp.run(lastInsertRowid, place, op.id, state, state === 'applied' ? cursor.position : null, canonicalJson(op))
+    const position = state === 'applied' ? cursor.position : null
+    statements.insertOp.run(lastInsertRowid, place, nodeId, scope === 'ring' ? 1 : 0, op.id, state, position, canonicalJson(op))
   }
   return { kind: 'stored', ...counts, fork }
 }
 
+/** The first stamp that lies too far ahead; as text, all at or above it do. */
+export const futureFrom = (nowMs: number): string => formatHlc({ ms: Math.floor(nowMs) + FUTURE_MS_MAX + 1, counter: 0, nodeId: '' })
+
 /** Held ops whose time has come: never those of a far future, which would stand in the way of the others. */
 export function due(statements: Statements, nowMs: number, limit: number): Record<string, unknown>[] {
-  const after = formatHlc({ ms: Math.floor(nowMs) + FUTURE_MS_MAX + 1, counter: 0, nodeId: '' })
-  return statements.due.all(after, limit)
+  return statements.due.all(futureFrom(nowMs), limit)
 }
 
 /** Applies held ops whose time has come; at most `limit`. An op that its author issued again meanwhile stays out. Inside a transaction. */
@@ -78,7 +89,7 @@ export function releaseHeld(statements: Statements, context: { nowMs: number; cu
   let released = 0
   for (const row of due(statements, context.nowMs, context.limit)) {
     const op = JSON.parse(String(row['text'])) as Op
-    const state = stateOf(statements, op, context.nowMs)
+    const state = stateOf(statements, { nodeId: String(row['node']), op }, context.nowMs)
     if (state === 'applied') {
       apply(context.cursor, op, context.nowMs)
       released += 1
@@ -89,12 +100,13 @@ export function releaseHeld(statements: Statements, context: { nowMs: number; cu
   return released
 }
 
-function stateOf(statements: Statements, op: Op, nowMs: number): 'applied' | 'held' | 'double' {
+/** An op is its author's: another node that takes the id for an op of its own takes nothing away. */
+export function stateOf(statements: Statements, { nodeId, op }: { nodeId: string; op: Op }, nowMs: number): 'applied' | 'held' | 'double' {
   if (isFuture(op.hlc, nowMs)) return 'held'
-  return statements.applied.get(op.id) === undefined ? 'applied' : 'double'
+  return statements.applied.get(op.id, nodeId) === undefined ? 'applied' : 'double'
 }
 
-function apply(cursor: Cursor, op: Op, nowMs: number): void {
+export function apply(cursor: Cursor, op: Op, nowMs: number): void {
   cursor.position += 1
   cursor.clock = receive(cursor.clock, op.hlc, nowMs).state
 }

@@ -104,15 +104,17 @@ describe('append and read', () => {
     const options = testOptions()
     const log = open(options)
     for (let round = 0; round < 70; round += 1) log.append([{ body: blob(round) }, { body: blob(round) }])
-    const page = log.batches(log.ownLogId, 1)
+    const page = log.batches(log.ownLogId('library'), 1)
     expect(page).toHaveLength(64)
-    const rest = log.batches(log.ownLogId, 65)
+    const rest = log.batches(log.ownLogId('library'), 65)
     expect(rest.map((batch) => batch.header.sequence)).toEqual([65, 66, 67, 68, 69, 70])
     for (const batch of [...page, ...rest]) {
       SignedBatch.parse(batch)
       expect(contentFault(batch, options.signer.publicKey, testVerify)).toBeNull()
     }
-    expect(log.logs()).toEqual([{ logId: log.ownLogId, sequence: 70, batches: 70, head: log.head?.hash }])
+    expect(log.logs()).toEqual([
+      { logId: log.ownLogId('library'), scope: 'library', sequence: 70, batches: 70, head: log.head('library')?.hash },
+    ])
   })
 
   test('more than 1024 ops, or none, are refused', () => {
@@ -201,8 +203,10 @@ describe('a log that is not as it was', () => {
     const options = filled()
     expect(thrown(() => open({ ...options, nodeId: 'other' })).message).toContain(`belongs to the node ${NODE}`)
     expect(thrown(() => open({ ...options, signer: testSigner() })).message).toContain('identity.json')
-    sql(`UPDATE meta SET value = '2' WHERE key = 'version'`)
+    sql(`UPDATE meta SET value = '3' WHERE key = 'version'`)
     expect(thrown(() => open(options)).message).toContain('newer version')
+    sql(`UPDATE meta SET value = '1' WHERE key = 'version'`)
+    expect(thrown(() => open(options)).message).toContain('Move it away')
   })
 
   test('a second agent is told, and the first goes on', () => {

@@ -4,15 +4,23 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { canonicalJson } from '@thatdam/protocol/canonical'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { OpFeedEntry } from '@thatdam/protocol/local'
-import type { BatchHeader, Op, OpBody, SignedBatch } from '@thatdam/protocol/ops'
-import type { LogSummary } from '../anti-entropy.ts'
-import { BATCH_OPS_MAX, batchHash, contentFault, type LogHead, makeBatch } from '../batch.ts'
-import { HLC_ZERO, type HlcState, tick } from '../hlc.ts'
+import { LOGS_MAX, type LogSummary } from '@thatdam/protocol/op-sync'
+import type { Op, OpBody, OpScope, SignedBatch } from '@thatdam/protocol/ops'
+import { BATCH_OPS_MAX, type LogHead, makeBatch } from '../batch.ts'
+import { FUTURE_MS_MAX, HLC_ZERO, type HlcState } from '../hlc.ts'
 import { opIdFrom } from '../op-id.ts'
 import type { BatchSigner, VerifyBatchSignature } from '../signing.ts'
-import { type BatchAuthor, type Cursor, due, type ImportOutcome, judge, releaseHeld, store } from './import.ts'
-import { damaged, explain, openDatabase } from './schema.ts'
+import { type AppendedOp, draft, type DraftOp, inBatches } from './draft.ts'
+import { type BatchAuthor, type Cursor, due, type ImportOutcome, judge, releaseHeld, standingOf, store } from './import.ts'
+import { LogIndex } from './log-index.ts'
+import { type OwnLog, readOwnLog, SCOPES, verifyOwnLog } from './own-log.ts'
+import { type AuthorOf, ownFromFuture, rejudge, withdrawFuture } from './rejudge.ts'
+import { entryOf, pageOf } from './rows.ts'
+import { damaged, explain, openDatabase, requireFormat } from './schema.ts'
 import { prepareAll, type Statements } from './statements.ts'
+import { Waiters } from './waiters.ts'
+
+export type { AppendedOp } from './draft.ts'
 
 export type OpLogOptions = {
   nodeId: string
@@ -21,58 +29,56 @@ export type OpLogOptions = {
   verify: VerifyBatchSignature
   /** Ring time, unix ms. */
   clock: () => number
+  /** Some clock behind ring time follows a time server. Left out: never, so that a machine that wakes up in the past takes nothing back. */
+  clockTrusted?: () => boolean
+  /** May this node sign what only admitters may, by the roster now? Left out: yes, as in a ring of one. */
+  admitter?: () => boolean
   /** Cryptographically random bytes. */
   random: (count: number) => Uint8Array
 }
-export type AppendedOp = { id: string; hlc: string; position: number }
 
-/** At most this many readers wait for the next op at once. */
-const WAITERS_MAX = 256
 const READ_MAX = 2000
 const RELEASE_MAX = 1000
-/** Answers of `batches` hold at most so many. */
-const BATCHES_MAX = 64
-/** A log of at most this many pages is checked page by page at open; a larger one at its head (`verifyAll` checks it whole). */
+/** A log of at most this many pages is checked page by page at open; a larger one at its heads (`verifyAll` checks it whole). */
 const QUICK_CHECK_PAGES_MAX = 16_384
 
-type Waiter = { after: number; done: (arrived: boolean) => void }
-
 /**
- * A node's op-log and the feed of all ops it holds, in `STATE_DIR/oplog.db`. One process has it open at a time. Synchronous: when `append`
- * returns, the batch is signed and on the disk.
+ * A node's two op-logs and the feed of all ops it holds, in `STATE_DIR/oplog.db`. One process has it open at a time. Synchronous: when `append`
+ * returns, the batches are signed and on the disk.
  */
 export class OpLog {
   readonly file: string
   readonly nodeId: string
-  /** Changes when the feed was rebuilt: readers start again from 0. */
-  readonly feedId: string
   readonly #db: DatabaseSync
   readonly #options: OpLogOptions
   readonly #statements: Statements
-  readonly #waiters = new Set<Waiter>()
-  #epoch: string
-  #head: LogHead
+  readonly #waiters = new Waiters()
+  readonly #index: LogIndex
+  readonly #own: Map<OpScope, OwnLog>
+  #feedId: string
   #clock: HlcState
   #position: number
   #closed = false
 
   /**
-   * Opens or makes the log and checks it: its pages, its newest batch, that it is this node's.
-   * @throws ThatdamError CONFLICT for a damaged log, another node's log, or one that another agent has open; it is left as it is.
+   * Opens or makes the log and checks it: its pages, the newest batch of each own log, that it is this node's.
+   * @throws ThatdamError CONFLICT for a damaged log, another node's log, one of another format, or one that another agent has open; it is left
+   * as it is.
    */
   static open(stateDir: string, options: OpLogOptions): OpLog {
+    const file = join(stateDir, 'oplog.db')
     const db = openDatabase(stateDir, () => ({
-      version: '1',
+      version: '2',
       node: options.nodeId,
       key: options.signer.publicKey,
-      epoch: bytesToHex(options.random(16)),
+      ...Object.fromEntries(SCOPES.map((scope) => [`epoch ${scope}`, bytesToHex(options.random(16))])),
       feed: bytesToHex(options.random(8)),
     }))
     try {
-      return new OpLog(join(stateDir, 'oplog.db'), db, options)
+      return new OpLog(file, db, options)
     } catch (error) {
       db.close()
-      throw explain(error, join(stateDir, 'oplog.db'))
+      throw explain(error, file)
     }
   }
 
@@ -81,12 +87,9 @@ export class OpLog {
     this.#db = db
     this.#options = options
     this.nodeId = options.nodeId
+    requireFormat(file, db)
     this.#statements = prepareAll(db)
-    this.#epoch = this.#meta('epoch')
-    this.feedId = this.#meta('feed')
-    if (this.#meta('version') !== '1') {
-      throw new ThatdamError('CONFLICT', `${file} was written by a newer version of ThatDAM. Install that version again, or a newer one.`)
-    }
+    this.#feedId = this.#meta('feed')
     if (this.#meta('node') !== options.nodeId || this.#meta('key') !== options.signer.publicKey) {
       throw new ThatdamError(
         'CONFLICT',
@@ -94,10 +97,16 @@ export class OpLog {
       )
     }
     this.#checkPages()
-    this.#head = this.#readHead()
+    this.#own = new Map(SCOPES.map((scope) => [scope, readOwnLog(this.#statements, scope, { file, ...options })]))
+    this.#index = new LogIndex(this.#statements)
     const [ms, counter] = (this.#statements.meta.get('clock')?.['value'] ?? '').toString().split('-').map(Number)
     this.#clock = ms === undefined || counter === undefined ? HLC_ZERO : { ms, counter }
     this.#position = Number(this.#statements.lastPosition.get()?.['position'] ?? 0)
+  }
+
+  /** Changes when the feed was rebuilt: readers start again from 0. */
+  get feedId(): string {
+    return this.#feedId
   }
 
   /** Of the newest feed entry; 0 when there is none. */
@@ -105,136 +114,101 @@ export class OpLog {
     return this.#position
   }
 
-  /** Random name of this life of the log, 32 hex digits. */
-  get epoch(): string {
-    return this.#epoch
+  /** The highest time that this node's stamps have reached, unix ms: its own, and those it took from others. */
+  get clockMs(): number {
+    return this.#clock.ms
   }
 
-  /** Newest batch of this node's own log. */
-  get head(): LogHead {
-    return this.#head
+  /** Random name of this life of an own log, 32 hex digits. */
+  epoch(scope: OpScope): string {
+    return this.#ownLog(scope).epoch
+  }
+
+  /** Newest batch of an own log. */
+  head(scope: OpScope): LogHead {
+    return this.#ownLog(scope).head
+  }
+
+  /** `<nodeId>/<epoch>` of the log that `append` writes ops of this scope to. */
+  ownLogId(scope: OpScope): string {
+    return `${this.nodeId}/${this.epoch(scope)}`
   }
 
   /**
-   * Signs the ops as one batch and puts it on the disk. An id that the log has already, with the same body, gives the entry it has:
-   * a repeated call after a lost answer appends nothing.
-   * @param ops 1–1024.
-   * @throws ThatdamError CONFLICT when an id is there with another body, DISK_FULL, TOO_LARGE.
+   * Signs the ops and puts them on the disk in one transaction: one batch a scope (more only where one would be larger than 768 KiB). An id
+   * that this node has used already, with the same body, gives the entry it has: a repeated call after a lost answer appends nothing.
+   * @param ops 1–1024, in the order in which they come into the feed.
+   * @throws ThatdamError CONFLICT when an id is there with another body, FORBIDDEN for what this node may not sign, DISK_FULL, TOO_LARGE.
    */
   append(ops: readonly { id?: string | undefined; body: OpBody }[]): AppendedOp[] {
     if (ops.length === 0 || ops.length > BATCH_OPS_MAX) {
       throw new ThatdamError('TOO_LARGE', `One call appends 1–${BATCH_OPS_MAX} ops, not ${ops.length}. Send them in parts.`)
     }
     this.#requireOpen()
-    let clock = this.#clock
-    let position = this.#position
-    const results: AppendedOp[] = []
-    const fresh: Op[] = []
-    const byId = new Map<string, { result: AppendedOp; body: string }>()
-    for (const { id = opIdFrom(this.#options.random(16)), body } of ops) {
-      const text = canonicalJson(body)
-      const known = byId.get(id) ?? this.#applied(id)
-      if (known !== null) {
-        if (known.body !== text)
-          throw new ThatdamError('CONFLICT', `The op id ${id} is taken by another op. Give each op an id of its own.`)
-        results.push(known.result)
-        continue
-      }
-      const ticked = tick(clock, this.#options.clock(), this.nodeId)
-      clock = ticked.state
-      position += 1
-      const result = { id, hlc: ticked.stamp, position }
-      byId.set(id, { result, body: text })
-      results.push(result)
-      fresh.push({ id, hlc: ticked.stamp, body })
-    }
+    const { results, fresh, clock } = draft(ops, {
+      author: this.#author(),
+      clock: this.#clock,
+      position: this.#position,
+      nowMs: this.#options.clock,
+      freshId: () => opIdFrom(this.#options.random(16)),
+      applied: (id) => this.#applied(id),
+    })
     if (fresh.length > 0) this.#write(fresh, clock)
     return results
   }
 
-  /** Feed entries after a position, oldest first, at most `limit` (≤ 2000). */
-  read(after: number, limit: number): OpFeedEntry[] {
+  /** Feed entries after a position, oldest first, at most `limit` (≤ 2000). `ring`: only what every member carries, and quick to find. */
+  read(after: number, limit: number, only?: 'ring'): OpFeedEntry[] {
     this.#requireOpen()
-    const rows = this.#statements.feed.all(after, Math.min(Math.max(1, limit), READ_MAX))
-    return rows.map((row) => ({
-      position: Number(row['position']),
-      nodeId: String(row['node']),
-      op: JSON.parse(String(row['text'])) as Op,
-    }))
+    const feed = only === 'ring' ? this.#statements.ringFeed : this.#statements.feed
+    return feed.all(after, Math.min(Math.max(1, limit), READ_MAX)).map(entryOf)
   }
 
   /**
-   * True as soon as the feed has an entry after this position, false when the signal aborts or the log closes first.
+   * True as soon as the feed has an entry after this position, or was rebuilt; false when the signal aborts or the log closes first.
    * @throws ThatdamError UNAVAILABLE when too many wait already.
    */
   waitFor(after: number, signal: AbortSignal): Promise<boolean> {
     if (this.#position > after) return Promise.resolve(true)
     if (signal.aborted || this.#closed) return Promise.resolve(false)
-    if (this.#waiters.size >= WAITERS_MAX) {
-      return Promise.reject(new ThatdamError('UNAVAILABLE', 'Too many readers wait for the op feed. Try again in a second.'))
-    }
-    return new Promise((resolve) => {
-      const onAbort = (): void => waiter.done(false)
-      const waiter: Waiter = {
-        after,
-        done: (arrived) => {
-          this.#waiters.delete(waiter)
-          signal.removeEventListener('abort', onAbort)
-          resolve(arrived)
-        },
-      }
-      this.#waiters.add(waiter)
-      signal.addEventListener('abort', onAbort, { once: true })
-    })
+    return this.#waiters.wait(after, signal)
   }
 
-  /** The logs that are kept here, this node's own among them. */
+  /** The logs that are kept here, this node's own among them, in order of their ids. */
   logs(): LogSummary[] {
     this.#requireOpen()
-    return this.#statements.logs.all().map((row) => {
-      const [sequence = '', head = ''] = String(row['top']).split(' ')
-      const logId = `${String(row['node'])}/${String(row['epoch'])}`
-      return { logId, sequence: Number(sequence), batches: Number(row['batches']), head }
-    })
+    return this.#index.all()
   }
 
   /**
-   * Signed batches of one log from a sequence on, oldest first, at most `limit` (≤ 64). A page never ends between two batches of one
-   * sequence (a fork), so the next page begins at the last sequence + 1.
+   * Signed batches of one log from a sequence on, oldest first: at most `limit` (≤ 64), and 1 MiB as JSON, but always the first. A page never
+   * ends between two batches of one sequence (a fork), so the next page begins at the last sequence + 1.
    */
-  batches(logId: string, fromSequence: number, limit = BATCHES_MAX): SignedBatch[] {
+  batches(logId: string, fromSequence: number, limit = Number.MAX_SAFE_INTEGER): SignedBatch[] {
     this.#requireOpen()
-    const [node = '', epoch = ''] = logId.split('/')
-    const count = Math.min(Math.max(1, limit), BATCHES_MAX)
-    const rows = this.#statements.batches.all(node, epoch, fromSequence, count + 1)
-    const beyond = rows[count]?.['sequence']
-    const whole = rows.filter((row) => row['sequence'] !== beyond)
-    return (whole.length > 0 ? whole : rows.slice(0, count)).map((row) => this.#batchOf(row))
+    return pageOf(this.#statements, logId, { from: fromSequence, limit })
   }
 
-  /** `<nodeId>/<epoch>` of the log that `append` writes. */
-  get ownLogId(): string {
-    return `${this.nodeId}/${this.#epoch}`
+  /** How far into which logs these entries of the feed reach: log id → sequence. */
+  reachOf(positions: readonly number[]): Map<string, number> {
+    this.#requireOpen()
+    const rows = this.#statements.reach.all(JSON.stringify(positions))
+    return new Map(rows.map((row) => [`${String(row['node'])}/${String(row['epoch'])}`, Number(row['sequence'])]))
   }
 
-  /** Checks every page and every batch of this node's own log against its chain and signature; for `doctor`. @throws ThatdamError CONFLICT. */
+  /** Position of the first entry that lies in batches of one log above a height; null: none. */
+  firstAbove(logId: string, sequence: number): number | null {
+    this.#requireOpen()
+    const position = this.#statements.firstAbove.get(...(logId.split('/') as [string, string]), sequence)?.['position'] ?? null
+    return position === null ? null : Number(position)
+  }
+
+  /** Checks every page and every batch of this node's own logs against chain and signature; for `doctor`. @throws ThatdamError CONFLICT. */
   verifyAll(): { batches: number; ops: number } {
     this.#requireOpen()
     this.#check('PRAGMA integrity_check(1)')
-    let previous = '0'.repeat(64)
-    let count = 0
-    let ops = 0
-    for (let page = this.batches(this.ownLogId, 1); page.length > 0; page = this.batches(this.ownLogId, count + 1)) {
-      for (const batch of page) {
-        count += 1
-        this.#requireSound(batch, count)
-        if (batch.header.previous !== previous) throw damaged(this.file, `batch ${count} is not chained to the one before it`)
-        previous = batchHash(batch.header)
-        ops += batch.ops.length
-      }
-    }
-    if (count !== (this.#head?.sequence ?? 0)) throw damaged(this.file, `it ends at batch ${count}, not at ${this.#head?.sequence ?? 0}`)
-    return { batches: count, ops }
+    const found = [...this.#own.values()].map((log) => verifyOwnLog(this.#statements, log, { file: this.file, ...this.#options }))
+    return found.reduce((sum, one) => ({ batches: sum.batches + one.batches, ops: sum.ops + one.ops }), { batches: 0, ops: 0 })
   }
 
   /** Bounds the database: over it an append fails with DISK_FULL, as on a full disk. Pages of 4 KiB. */
@@ -247,7 +221,7 @@ export class OpLog {
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    for (const waiter of this.#waiters) waiter.done(false)
+    this.#waiters.endAll()
     this.#db.close()
   }
 
@@ -259,30 +233,69 @@ export class OpLog {
   importBatch(batch: SignedBatch, author: BatchAuthor): ImportOutcome {
     this.#requireOpen()
     const { verify } = this.#options
-    const verdict = judge(this.#statements, batch, { author, verify, ownLog: { nodeId: this.nodeId, epoch: this.#epoch } })
+    const own = { nodeId: this.nodeId, epochs: SCOPES.map((scope) => this.epoch(scope)) }
+    const verdict = judge(this.#statements, batch, { author, verify, own })
     if (verdict !== null) return verdict
-    const nowMs = this.#options.clock()
-    return this.#transaction((cursor) => store(this.#statements, batch, { author, nowMs, cursor }))
+    if (this.#index.size >= LOGS_MAX && this.#index.get(`${batch.header.nodeId}/${batch.header.epoch}`) === undefined) {
+      throw new ThatdamError(
+        'TOO_LARGE',
+        `${this.file} keeps ${LOGS_MAX} logs already. Retire machines that make new ones again and again.`,
+      )
+    }
+    const stored = this.#transaction((cursor) => store(this.#statements, batch, { author, nowMs: this.#judgedAtMs(), cursor }))
+    this.#index.add(batch.header)
+    return stored
   }
 
   /** Puts held ops whose time has come into the feed, at most 1000 a call; call it every few seconds. @returns how many. */
   releaseHeld(): number {
     this.#requireOpen()
-    const nowMs = this.#options.clock()
+    const nowMs = this.#judgedAtMs()
     if (due(this.#statements, nowMs, 1).length === 0) return 0
     return this.#transaction((cursor) => releaseHeld(this.#statements, { nowMs, cursor, limit: RELEASE_MAX }))
   }
 
-  /** Goes on under a new random epoch: peers hold more of this node's log than it does. The old epoch stays as a log of its own. */
-  beginEpoch(): void {
+  /**
+   * After each change of the roster: batches whose signer has another standing now are judged anew. Where entries must leave the feed it is
+   * rebuilt, under another `feedId`. Ops of an author that the roster does not know any more do not count.
+   */
+  rejudge(author: AuthorOf): { added: number; withdrawn: number } {
+    this.#requireOpen()
+    const freshFeedId = (): string => bytesToHex(this.#options.random(8))
+    return this.#transaction((cursor) => rejudge(this.#db, this.#statements, { nowMs: this.#judgedAtMs(), cursor, freshFeedId, author }))
+  }
+
+  /** Its clock has gone further ahead of ring time than others would follow: either the clock was wrong, or ring time is. */
+  get isAheadOfRingTime(): boolean {
+    return this.#clock.ms > this.#options.clock() + FUTURE_MS_MAX
+  }
+
+  /**
+   * This node's stamps were made by a wrong clock, far ahead: takes what is from the future out of the feed (rebuilt, under another `feedId`)
+   * and sets the clock back. The caller knows that ring time is right: a time server or the others say so. @returns how many entries went out.
+   */
+  withdrawFuture(): number {
+    this.#requireOpen()
+    const freshFeedId = (): string => bytesToHex(this.#options.random(8))
+    return this.#transaction((cursor) => withdrawFuture(this.#db, this.#statements, { nowMs: this.#options.clock(), cursor, freshFeedId }))
+  }
+
+  /** Writes this node's own ops that others hold as from the future again, under the same ids, with stamps of now. @returns how many (≤ 1024). */
+  reissue(): number {
+    this.#requireOpen()
+    const ops = ownFromFuture(this.#statements, { nodeId: this.nodeId, nowMs: this.#judgedAtMs(), limit: BATCH_OPS_MAX })
+    return ops.length === 0 ? 0 : this.append(ops.map(({ id, body }) => ({ id, body }))).length
+  }
+
+  /** An own log goes on under a new random epoch: peers hold more of it than this node does. The old epoch stays as a log of its own. */
+  beginEpoch(scope: OpScope): void {
     this.#requireOpen()
     const epoch = bytesToHex(this.#options.random(16))
     this.#transaction(() => {
-      this.#statements.setMeta.run('epoch', epoch)
-      this.#statements.dropMeta.run('head')
+      this.#statements.setMeta.run(`epoch ${scope}`, epoch)
+      this.#statements.dropMeta.run(`head ${scope}`)
     })
-    this.#epoch = epoch
-    this.#head = null
+    this.#own.set(scope, { scope, epoch, head: null })
   }
 
   /** Positions at which one log has two batches: its node's disk was copied, or its key is in other hands. At most 100. */
@@ -295,44 +308,73 @@ export class OpLog {
     }))
   }
 
-  #write(ops: Op[], clock: HlcState): void {
-    const texts = ops.map((op) => canonicalJson(op))
-    const { batch, head } = makeBatch({ nodeId: this.nodeId, epoch: this.#epoch, head: this.#head }, ops, this.#options.signer, texts)
-    const { header, signer, signature } = batch
-    this.#transaction((cursor) => {
-      const key = [header.nodeId, header.epoch, header.sequence, head.hash] as const
-      const { lastInsertRowid } = this.#statements.insertBatch.run(...key, canonicalJson(header), signer, signature)
-      for (const [place, op] of ops.entries()) {
-        cursor.position += 1
-        this.#statements.insertOp.run(lastInsertRowid, place, op.id, 'applied', cursor.position, texts[place] as string)
-      }
-      cursor.clock = clock
-      this.#statements.setMeta.run('head', `${head.sequence} ${head.hash}`)
+  #ownLog(scope: OpScope): OwnLog {
+    return this.#own.get(scope) as OwnLog
+  }
+
+  #author(): { nodeId: string; admitter: boolean } {
+    return { nodeId: this.nodeId, admitter: this.#options.admitter?.() ?? true }
+  }
+
+  /** What lies beyond this time (and a minute) is the future. A clock that nobody vouches for may be behind what is known already. */
+  #judgedAtMs(): number {
+    const nowMs = this.#options.clock()
+    return this.#options.clockTrusted?.() === true ? nowMs : Math.max(nowMs, this.#clock.ms)
+  }
+
+  #write(fresh: readonly DraftOp[], clock: HlcState): void {
+    const own = new Map(this.#own)
+    const made = inBatches(fresh).map(({ scope, ops }) => {
+      const log = own.get(scope) as OwnLog
+      const texts = ops.map(({ text }) => text)
+      const bodies = ops.map(({ op }) => op)
+      const { batch, head } = makeBatch({ nodeId: this.nodeId, ...log }, bodies, this.#options.signer, texts)
+      own.set(scope, { ...log, head })
+      return { batch, head, ops }
     })
-    this.#head = head
+    const standing = standingOf(this.#author())
+    this.#transaction((cursor) => {
+      for (const { batch, head, ops } of made) {
+        const { header, signer, signature } = batch
+        const key = [header.nodeId, header.scope, header.epoch, header.sequence, head.hash] as const
+        const { lastInsertRowid } = this.#statements.insertBatch.run(...key, canonicalJson(header), signer, signature, standing)
+        const ring = header.scope === 'ring' ? 1 : 0
+        for (const [place, { op, text, position }] of ops.entries()) {
+          this.#statements.insertOp.run(lastInsertRowid, place, header.nodeId, ring, op.id, 'applied', position, text)
+        }
+        this.#statements.setMeta.run(`head ${header.scope}`, `${head.sequence} ${head.hash}`)
+      }
+      cursor.position += fresh.length
+      cursor.clock = clock
+    })
+    for (const { batch } of made) this.#index.add(batch.header)
+    for (const [scope, log] of own) this.#own.set(scope, log)
   }
 
   /** Commits, fsynced, with the clock; only then the feed grows and readers wake. After an error nothing has changed. */
   #transaction<T>(run: (cursor: Cursor) => T): T {
-    const cursor = { clock: this.#clock, position: this.#position }
+    const cursor = { clock: this.#clock, position: this.#position, feedId: this.#feedId }
     let result: T
     try {
       this.#db.exec('BEGIN IMMEDIATE')
       result = run(cursor)
       this.#statements.setMeta.run('clock', `${cursor.clock.ms}-${cursor.clock.counter}`)
+      this.#statements.setMeta.run('feed', cursor.feedId)
       this.#db.exec('COMMIT')
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
       throw explain(error, this.file)
     }
+    const rebuilt = cursor.feedId !== this.#feedId
     this.#clock = cursor.clock
     this.#position = cursor.position
-    for (const waiter of this.#waiters) if (cursor.position > waiter.after) waiter.done(true)
+    this.#feedId = cursor.feedId
+    this.#waiters.wake(rebuilt ? Number.MAX_SAFE_INTEGER : cursor.position)
     return result
   }
 
   #applied(id: string): { result: AppendedOp; body: string } | null {
-    const row = this.#statements.applied.get(id)
+    const row = this.#statements.applied.get(id, this.nodeId)
     if (row === undefined) return null
     const op = JSON.parse(String(row['text'])) as Op
     return { result: { id, hlc: op.hlc, position: Number(row['position']) }, body: canonicalJson(op.body) }
@@ -352,39 +394,6 @@ export class OpLog {
   #check(pragma: string): void {
     const found = Object.values(this.#db.prepare(pragma).get() ?? {})[0]
     if (found !== 'ok') throw damaged(this.file, String(found))
-  }
-
-  /** The newest own batch, checked against its signature, its ops, the one before it and what the last write noted. */
-  #readHead(): LogHead {
-    const noted = this.#statements.meta.get('head')?.['value']
-    const newest = this.#statements.newest.get(this.nodeId, this.#epoch)
-    if (newest === undefined) {
-      if (noted !== undefined) throw damaged(this.file, 'its batches are gone')
-      return null
-    }
-    const batch = this.#batchOf(newest)
-    const head = { sequence: batch.header.sequence, hash: batchHash(batch.header) }
-    if (noted !== `${head.sequence} ${head.hash}`) throw damaged(this.file, `it does not end with the batch that was written last`)
-    this.#requireSound(batch, head.sequence)
-    const [before] = this.batches(this.ownLogId, head.sequence - 1)
-    const previous = head.sequence === 1 ? '0'.repeat(64) : before === undefined ? '' : batchHash(before.header)
-    if (batch.header.previous !== previous) throw damaged(this.file, `batch ${head.sequence} is not chained to the one before it`)
-    return head
-  }
-
-  #requireSound(batch: SignedBatch, sequence: number): void {
-    const fault = batch.header.sequence === sequence ? contentFault(batch, this.#options.signer.publicKey, this.#options.verify) : 'gap'
-    if (fault !== null) throw damaged(this.file, `batch ${sequence} does not verify (${fault})`)
-  }
-
-  #batchOf(row: Record<string, unknown>): SignedBatch {
-    const ops = this.#statements.opsOf.all(row['batch'] as number).map((op) => JSON.parse(String(op['text'])) as Op)
-    return {
-      header: JSON.parse(String(row['header'])) as BatchHeader,
-      signer: String(row['signer']),
-      signature: String(row['signature']),
-      ops,
-    }
   }
 
   #requireOpen(): void {

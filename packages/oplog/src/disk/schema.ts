@@ -4,25 +4,28 @@ import { DatabaseSync } from 'node:sqlite'
 import { ThatdamError } from '@thatdam/protocol/errors'
 
 /**
- * `batches`: every signed batch of every log that is kept here. Two at one position of one log (a fork) are both kept.
+ * `batches`: every signed batch of every log that is kept here. Two at one position of one log (a fork) are both kept. `standing`: what its
+ * signer was by the roster when it was judged: `admitter`, `member` or `unknown`.
  * `ops`: their ops, canonical JSON. `position` is the place in the feed, in arrival order; null for an op that is not applied:
- * `held` (from the future), `refused` (its signer had no right to it), `double` (its id is in the feed already).
+ * `held` (from the future), `refused` (its signer had no right to it), `double` (its author has an op of this id in the feed already).
  */
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE batches (
     batch INTEGER PRIMARY KEY,
-    node TEXT NOT NULL, epoch TEXT NOT NULL, sequence INTEGER NOT NULL, hash TEXT NOT NULL,
-    header TEXT NOT NULL, signer TEXT NOT NULL, signature TEXT NOT NULL,
+    node TEXT NOT NULL, scope TEXT NOT NULL, epoch TEXT NOT NULL, sequence INTEGER NOT NULL, hash TEXT NOT NULL,
+    header TEXT NOT NULL, signer TEXT NOT NULL, signature TEXT NOT NULL, standing TEXT NOT NULL,
     UNIQUE (node, epoch, sequence, hash)
   ) STRICT;
   CREATE TABLE ops (
     batch INTEGER NOT NULL, place INTEGER NOT NULL,
-    id TEXT NOT NULL, state TEXT NOT NULL, position INTEGER, text TEXT NOT NULL,
+    node TEXT NOT NULL, ring INTEGER NOT NULL, id TEXT NOT NULL, state TEXT NOT NULL, position INTEGER, text TEXT NOT NULL,
     PRIMARY KEY (batch, place)
   ) STRICT, WITHOUT ROWID;
   CREATE UNIQUE INDEX ops_position ON ops (position) WHERE position IS NOT NULL;
-  CREATE UNIQUE INDEX ops_applied ON ops (id) WHERE position IS NOT NULL;
+  CREATE UNIQUE INDEX ops_applied ON ops (id, node) WHERE position IS NOT NULL;
+  CREATE INDEX ops_ring ON ops (position) WHERE ring = 1 AND position IS NOT NULL;
+  CREATE INDEX ops_double ON ops (id, node) WHERE state = 'double';
   CREATE INDEX ops_held ON ops (state) WHERE state = 'held';
 `
 
@@ -132,4 +135,16 @@ function requireTables(db: DatabaseSync, file: string): void {
       .map((row) => row['name']),
   )
   for (const name of ['meta', 'batches', 'ops']) if (!names.has(name)) throw damaged(file, `its table “${name}” is missing`)
+}
+
+/** What was written before a node had two logs cannot be read by the others of a ring; it never left its machine. */
+export function requireFormat(file: string, db: DatabaseSync): void {
+  const version = db.prepare("SELECT value FROM meta WHERE key = 'version'").get()?.['value']
+  if (version === '2') return
+  if (version === undefined) throw damaged(file, 'its entry “version” is missing')
+  const sentence =
+    version === '1'
+      ? `${file} was written by a preview of ThatDAM whose format is not read any more. Move it away: a new one is begun, your media is indexed again, and what you had edited must be entered again.`
+      : `${file} was written by a newer version of ThatDAM. Install that version again, or a newer one.`
+  throw new ThatdamError('CONFLICT', sentence)
 }
