@@ -1,4 +1,4 @@
-// npm test: everything that must hold, from a clean clone: style, types, laws, unit tests, build, and the whole product in a browser.
+// npm test: everything that must hold, from a clean clone: style, types, laws, unit tests, build, the whole product in a browser, and a few faults.
 import fs from 'node:fs'
 import { parseArgs } from 'node:util'
 import { buildAll } from './lib/build.mjs'
@@ -9,7 +9,12 @@ import { run } from './lib/run.mjs'
 import { makeSay } from './lib/say.mjs'
 
 const { values: options } = parseArgs({
-  options: { yes: { type: 'boolean' }, 'skip-e2e': { type: 'boolean' }, 'skip-unit': { type: 'boolean' } },
+  options: {
+    yes: { type: 'boolean' },
+    'skip-e2e': { type: 'boolean' },
+    'skip-unit': { type: 'boolean' },
+    'skip-faults': { type: 'boolean' },
+  },
 })
 const say = makeSay('test')
 const yes = options.yes === true || process.env.CI !== undefined || process.stdin.isTTY !== true
@@ -33,6 +38,7 @@ await check('types', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
 await buildAll(say) // before the unit tests: those of the cloud app and the packed archives use what is built
 if (!options['skip-unit']) await unitTests()
 if (!options['skip-e2e']) await browserTests()
+if (!options['skip-faults']) await check('faults', ['faults/run.ts', '--all', '--trials', '2', '--seconds', '15'])
 console.log(`\n${total.passed} passed, ${total.failed} failed`)
 process.exit(total.failed > 0 ? 1 : 0)
 

@@ -1,14 +1,19 @@
 #!/usr/bin/env node
 // Bundles the agent as CommonJS: in ESM, the facades of Node's own modules alone cost 15 MB of memory.
 //   dist/thatdam.cjs, dist/services/<name>.cjs, dist/package.json
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+// --mutant NAME --out DIR: for npm run faults alone, an agent with the planted fault of faults/mutants/NAME.ts in it.
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const source = join(root, 'src')
-const dist = join(root, 'dist')
+const { values } = parseArgs({ options: { mutant: { type: 'string' }, out: { type: 'string' } } })
+if ((values.mutant === undefined) !== (values.out === undefined))
+  throw new Error('--mutant and --out go together: a planted fault never lies in dist')
+const dist = values.out === undefined ? join(root, 'dist') : resolve(values.out)
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 // release.pub, which packing puts there, stays.
@@ -32,6 +37,7 @@ const common = {
   // With native parts: they lie beside the bundle in node_modules.
   external: ['sharp', 'node-datachannel', 'exiftool-vendored'],
   define: { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname', 'import.meta.url': '__bundleUrl' },
+  plugins: values.mutant === undefined ? [] : [await plant(values.mutant)],
   banner: { js: 'const __bundleUrl=require("node:url").pathToFileURL(__filename).href;' },
 }
 
@@ -42,4 +48,39 @@ await Promise.all([
   ),
 ])
 writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ name: 'thatdam-agent', version, type: 'commonjs', private: true })}\n`)
-console.log(`agent ${version}: dist/thatdam.cjs and ${services.length} services (${services.join(', ')})`)
+const releaseKey = join(root, 'dist', 'release.pub')
+if (values.out !== undefined && existsSync(releaseKey)) copyFileSync(releaseKey, join(dist, 'release.pub'))
+console.log(
+  `agent ${version}${values.mutant === undefined ? '' : ` with ${values.mutant}`}: dist/thatdam.cjs and ${services.length} services (${services.join(', ')})`,
+)
+
+/**
+ * Replaces text of the sources while they are bundled. A place that moved or changed stops the build: a fault that is not planted would pass
+ * for one that nobody notices.
+ * @param {string} name @returns {Promise<import('esbuild').Plugin>}
+ */
+async function plant(name) {
+  const repository = dirname(dirname(root))
+  const { mutant } = await import(pathToFileURL(join(repository, 'faults', 'mutants', `${name}.ts`)).href)
+  /** @type {Map<string, string>} */
+  const changed = new Map()
+  for (const { file, find, replace } of mutant.patches) {
+    const path = join(repository, file)
+    const text = changed.get(path) ?? readFileSync(path, 'utf8')
+    const places = text.split(find).length - 1
+    if (places !== 1) throw new Error(`the place of ${name} stands ${places} times in ${file}, not once: ${find}`)
+    changed.set(
+      path,
+      text.replace(find, () => replace),
+    )
+  }
+  return {
+    name: 'planted fault',
+    setup(bundling) {
+      bundling.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const contents = changed.get(path)
+        return contents === undefined ? undefined : { contents, loader: 'ts' }
+      })
+    },
+  }
+}

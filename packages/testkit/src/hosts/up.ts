@@ -22,7 +22,8 @@ export async function upNamespaces(subnets: readonly number[]): Promise<Namespac
   return null
 }
 
-async function whyNoNamespaces(): Promise<string | null> {
+/** Why this machine allows no namespaces, in a few words; null: it does. */
+export async function whyNoNamespaces(): Promise<string | null> {
   const probe = namespaceName({ pid: process.pid, startTicks: startTicks(process.pid) ?? 0 }, 0, 'bridge')
   try {
     await command('ip', ['netns', 'add', probe])
