@@ -7,6 +7,7 @@ import { canonicalJson, type Json } from './canonical.ts'
 export type SigningDomain =
   | 'thatdam-access-v1'
   | 'thatdam-announcement-v1'
+  | 'thatdam-datagram-v1'
   | 'thatdam-handoff-v1'
   | 'thatdam-hello-v1'
   | 'thatdam-join-seed-v1'

@@ -13,6 +13,7 @@ export function statePaths(stateDir: string) {
     counters: at('counters.json'),
     term: at('term.json'),
     roster: at('roster.jsonl'),
+    neighbours: at('neighbours.json'),
     oplog: at('oplog.db'),
     settings: at('settings.json'),
     assets: at('assets.db'),

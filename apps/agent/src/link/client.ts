@@ -1,0 +1,165 @@
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { Agent, request as httpsRequest } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { connect } from 'node:tls'
+import type { KeyPair } from '@thatdam/control/keys'
+import { type ErrorCode, ErrorBody, ERRORS, ThatdamError } from '@thatdam/protocol/errors'
+import type { Addresses, LinkAddress } from './addresses.ts'
+import { makeCertificate } from './certificate.ts'
+import { peerKeyOf, TLS_OPTIONS } from './tls.ts'
+
+export interface NodeRequest {
+  /** Whom: nobody else gets a byte. */
+  readonly publicKey: string
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly path: string
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  /** Bounds the wait for the first byte of the answer, and each silence after it. */
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal
+}
+
+export interface NodeAnswer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  /** Parsed JSON; null when there was none. */
+  readonly body: unknown
+}
+
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024
+const CONNECT_MS_MAX = 3_000
+
+interface KeyedOptions {
+  readonly host: string
+  readonly port: number
+  readonly expectedKey: string
+}
+
+/** Connections are pooled by the key at their end, which is checked before the first byte of a request leaves. */
+class KeyedAgent extends Agent {
+  private readonly own: { cert: string; key: string }
+
+  constructor(own: { cert: string; key: string }) {
+    super({ keepAlive: true, maxSockets: 4, maxFreeSockets: 1, timeout: 60_000, maxCachedSessions: 0 })
+    this.own = own
+  }
+
+  override getName(options: object): string {
+    return `${super.getName(options)}:${(options as KeyedOptions).expectedKey}`
+  }
+
+  override createConnection(options: object, callback: (error: Error | null, stream: Duplex) => void): undefined {
+    const { host, port, expectedKey } = options as KeyedOptions
+    const socket = connect({ ...TLS_OPTIONS, ...this.own, host, port, servername: '' })
+    const timer = setTimeout(() => socket.destroy(new Error(`no handshake within ${CONNECT_MS_MAX / 1000} s`)), CONNECT_MS_MAX)
+    const fail = (error: Error): void => {
+      clearTimeout(timer)
+      callback(error, socket)
+    }
+    socket.once('error', fail)
+    socket.once('secureConnect', () => {
+      clearTimeout(timer)
+      if (peerKeyOf(socket) !== expectedKey) {
+        socket.destroy(new Error('another machine answers at this address'))
+        return
+      }
+      socket.off('error', fail)
+      callback(null, socket)
+    })
+  }
+}
+
+/**
+ * Asks other nodes over the node API. An address that does not answer, or answers with another key, is passed over for the next: a request may so
+ * arrive twice, and every route of the node API has to bear that.
+ */
+export class NodeClient {
+  private readonly agent: KeyedAgent
+  private readonly addresses: Addresses
+
+  constructor(key: KeyPair, nodeId: string, addresses: Addresses) {
+    this.agent = new KeyedAgent(makeCertificate(key, nodeId))
+    this.addresses = addresses
+  }
+
+  /** @throws ThatdamError UNAVAILABLE when nobody with that key answers; the node's own error when it refuses. */
+  async call(request: NodeRequest): Promise<NodeAnswer> {
+    const answer = await this.open(request)
+    const text = await readText(answer)
+    const status = answer.statusCode ?? 0
+    const body = parse(text)
+    if (status >= 400) throw errorOf(status, body)
+    return { status, headers: answer.headers, body }
+  }
+
+  /** The answer's stream, whatever its status. */
+  async open(request: NodeRequest, at?: readonly LinkAddress[]): Promise<IncomingMessage> {
+    const addresses = at ?? this.addresses.of(request.publicKey, performance.now())
+    let last: unknown = new Error('no address of it is known')
+    for (const address of addresses) {
+      if (request.signal?.aborted) break
+      try {
+        const answer = await this.openAt(request, address)
+        this.addresses.proved(request.publicKey, address, performance.now())
+        return answer
+      } catch (error) {
+        last = error
+        this.addresses.failed(request.publicKey, address)
+      }
+    }
+    const reason = last instanceof Error ? last.message : String(last)
+    throw new ThatdamError('UNAVAILABLE', `The other machine cannot be reached now (${reason}).`, { cause: last })
+  }
+
+  close(): void {
+    this.agent.destroy()
+  }
+
+  private openAt(request: NodeRequest, { address, port }: LinkAddress): Promise<IncomingMessage> {
+    const payload = request.body === undefined ? null : Buffer.from(JSON.stringify(request.body))
+    const headers: Record<string, string | number> = { accept: 'application/json', host: 'node', ...request.headers }
+    if (payload) Object.assign(headers, { 'content-type': 'application/json', 'content-length': payload.length })
+    const { method, path, timeoutMs, signal, publicKey: expectedKey } = request
+    const options = { method, path, headers, timeout: timeoutMs, agent: this.agent, host: address, port, expectedKey }
+    return new Promise((resolve, reject) => {
+      const sent: ClientRequest = httpsRequest({ ...options, ...(signal ? { signal } : {}) }, resolve)
+      sent.once('timeout', () => sent.destroy(new Error(`no answer within ${Math.round(timeoutMs / 1000)} s`)))
+      sent.once('error', reject)
+      sent.end(payload ?? undefined)
+    })
+  }
+}
+
+async function readText(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let sizeBytes = 0
+  try {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      sizeBytes += chunk.length
+      if (sizeBytes > ANSWER_BYTES_MAX) throw new Error('the answer is too large')
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    answer.destroy()
+    throw new ThatdamError('UNAVAILABLE', `The other machine’s answer broke off (${error instanceof Error ? error.message : 'cut'}).`, {
+      cause: error,
+    })
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function parse(text: string): unknown {
+  try {
+    return text === '' ? null : JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+function errorOf(status: number, body: unknown): ThatdamError {
+  const told = ErrorBody.safeParse(body)
+  if (!told.success) return new ThatdamError('UNAVAILABLE', `The other machine answered ${status} and nothing that can be read.`)
+  const { code, message } = told.data.error
+  return new ThatdamError(code in ERRORS ? (code as ErrorCode) : 'INTERNAL', message)
+}

@@ -1,0 +1,38 @@
+import * as z from 'zod/mini'
+import { CameraStatus, CaptureStatus } from './capture.ts'
+import { NodeId, UnixMs } from './ids.ts'
+import { DeriveStatus, IndexStatus } from './index-status.ts'
+import { PlanState, Role, SignedPlan, Term } from './plan.ts'
+
+/*
+ * Between a member and the leader, over the node API. A member holds one GET /v1/plan, and tells what it does by POST /v1/report.
+ */
+
+/** GET /v1/plan?hash=<hash of the body it has>&term=<number>&leader=<node id>: held up to 25 s while that is the plan in force, else answered. */
+export const MemberPlanAnswer = z.object({ version: z.literal(1), plan: SignedPlan })
+export type MemberPlanAnswer = z.infer<typeof MemberPlanAnswer>
+
+export const StoreStatus = z.object({ root: z.string(), diskFreeBytes: z.number(), diskTotalBytes: z.number(), reserveBytes: z.number() })
+export type StoreStatus = z.infer<typeof StoreStatus>
+
+/** POST /v1/report: at start, on change (at most two a second) and every 20 s. Only the newest is kept. */
+export const MemberReport = z.object({
+  version: z.literal(1),
+  nodeId: NodeId,
+  sentAtMs: UnixMs,
+  agentVersion: z.string().check(z.maxLength(64)),
+  role: Role,
+  term: z.nullable(Term),
+  plan: PlanState,
+  cameras: z.array(CameraStatus).check(z.maxLength(64)),
+  captures: z.array(CaptureStatus).check(z.maxLength(256)),
+  index: z.nullable(IndexStatus),
+  derive: z.nullable(DeriveStatus),
+  store: StoreStatus,
+  /** Sentences about wishes that this machine did not follow. */
+  problems: z.array(z.string().check(z.maxLength(500))).check(z.maxLength(32)),
+  counts: z.object({ assets: z.number(), recordingsActive: z.number() }),
+  /** Of its gateway; null while it answers on loopback alone. */
+  consolePort: z.nullable(z.number()),
+})
+export type MemberReport = z.infer<typeof MemberReport>
