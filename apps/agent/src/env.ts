@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import * as z from 'zod/mini'
+import { DISCOVERY_TTL_MS, NODE_PORT } from '@thatdam/protocol/discovery'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { NodeId } from '@thatdam/protocol/ids'
 
@@ -14,6 +15,16 @@ const Environment = z.object({
   NODE_ID: z.optional(NodeId),
   CLOUD_CONTROL_URL: z.optional(z.url()),
   SERVICE_PORT: z.optional(z.coerce.number().check(z.int(), z.minimum(0), z.maximum(65_535))),
+  NODE_API_PORT: z.optional(z.coerce.number().check(z.int(), z.minimum(0), z.maximum(65_535))),
+  NODE_API_BIND: z.optional(z.ipv4()),
+  DISCOVERY_BACKEND: Text,
+  /** How long an announcement lives: `45s`, `2m`, or milliseconds. */
+  DISCOVERY_TTL: z.optional(z.string().check(z.regex(/^\d{1,9}(ms|s|m)?$/, 'write it as 45s, 2m or milliseconds'))),
+  MDNS_SERVICE: Text,
+  UPSTREAM_HOST: Text,
+  UPSTREAM_PORT: z.optional(z.coerce.number().check(z.int(), z.minimum(1), z.maximum(65_535))),
+  GOSSIP_JOIN: Text,
+  SERF_JOIN: Text,
   LOG_LEVEL: z.optional(z.enum(['debug', 'info', 'warn', 'error'])),
   LOG_FORMAT: z.optional(z.enum(['text', 'json'])),
   FFMPEG_PATH: Text,
@@ -30,6 +41,19 @@ const Environment = z.object({
 
 type Variables = Readonly<Record<string, string | undefined>>
 
+/** How this machine is found and reached by the others; words of the owner are judged where they are used. */
+export interface NodeEnv {
+  /** TCP and UDP. 0: any free one. */
+  readonly port: number
+  /** Only this IPv4 address of the machine; null: all of them. */
+  readonly bindAddress: string | null
+  readonly backend: string | undefined
+  readonly ttlMs: number
+  readonly mdnsService: string | null
+  readonly upstream: { readonly host: string; readonly port: number } | null
+  readonly seeds: string | undefined
+}
+
 export interface Env {
   readonly stateDir: string
   readonly casRoot: string
@@ -38,6 +62,7 @@ export interface Env {
   readonly nodeId: string | null
   readonly cloudUrl: string | null
   readonly servicePort: number
+  readonly node: NodeEnv
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly logFormat: 'text' | 'json'
   /** As the owner gave it; null: PATH decides. */
@@ -79,6 +104,7 @@ export function readEnv(source: Variables = process.env): Env {
     nodeId: values.NODE_ID ?? null,
     cloudUrl: values.CLOUD_CONTROL_URL?.replace(/\/+$/, '') ?? null,
     servicePort: values.SERVICE_PORT ?? 8080,
+    node: nodeEnvOf(values),
     logLevel: values.LOG_LEVEL ?? 'info',
     logFormat: values.LOG_FORMAT ?? 'text',
     ffmpegPath: values.FFMPEG_PATH ?? null,
@@ -92,6 +118,26 @@ export function readEnv(source: Variables = process.env): Env {
     factsFile: values.FACTS_FILE === undefined ? null : resolve(values.FACTS_FILE),
     childEnvironment: { MALLOC_ARENA_MAX: '2', ...childEnvironment } as Variables as NodeJS.ProcessEnv,
   }
+}
+
+function nodeEnvOf(values: z.infer<typeof Environment>): NodeEnv {
+  const port = values.NODE_API_PORT ?? NODE_PORT
+  const host = values.UPSTREAM_HOST?.trim()
+  return {
+    port,
+    bindAddress: values.NODE_API_BIND ?? null,
+    backend: values.DISCOVERY_BACKEND,
+    ttlMs: millisecondsOf(values.DISCOVERY_TTL) ?? DISCOVERY_TTL_MS,
+    mdnsService: values.MDNS_SERVICE ?? null,
+    upstream: host === undefined ? null : { host, port: values.UPSTREAM_PORT ?? (port || NODE_PORT) },
+    seeds: values.GOSSIP_JOIN ?? values.SERF_JOIN,
+  }
+}
+
+function millisecondsOf(text: string | undefined): number | null {
+  const [, digits, unit = 'ms'] = /^(\d+)(ms|s|m)?$/.exec(text ?? '') ?? []
+  if (digits === undefined) return null
+  return Math.max(1_000, Number(digits) * { ms: 1, s: 1_000, m: 60_000 }[unit as 'ms' | 's' | 'm'])
 }
 
 function splitPaths(text: string): string[] {

@@ -21,7 +21,7 @@ const Rumour = z.object({
   liveness: z.enum(['alive', 'suspect', 'away']),
   by: z.optional(NodeId),
 })
-const envelope = { incarnation: Whole, rumours: z.array(Rumour).check(z.maxLength(RUMOURS_MAX)) }
+const envelope = { incarnation: Whole, rumours: z.readonly(z.array(Rumour).check(z.maxLength(RUMOURS_MAX))) }
 
 export const MembershipWord = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ping'), sequence: Whole, ...envelope }),
@@ -45,9 +45,7 @@ export const ElectionWord = z.discriminatedUnion('kind', [
 export const ClockWord = z.object({
   wallMs: UnixMs,
   isSynchronised: z.boolean(),
-  heard: z
-    .array(z.object({ nodeId: NodeId, aheadMs: z.number(), isSynchronised: z.boolean(), ageMs: Milliseconds }))
-    .check(z.maxLength(64)),
+  heard: z.readonly(z.array(z.object({ nodeId: NodeId, aheadMs: z.number(), isSynchronised: z.boolean(), ageMs: Milliseconds })).check(z.maxLength(64))),
 })
 
 export const NodeMessage = z.discriminatedUnion('of', [

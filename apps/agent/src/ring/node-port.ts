@@ -12,19 +12,19 @@ const PORTS_TRIED = 20
 export async function openNodePort(ports: RingPartPorts, part: () => RingPart): Promise<NodeServer> {
   const { env, identity, store, log } = ports
   for (let tried = 0; ; tried += 1) {
-    const port = env.nodeApiPort === 0 ? 0 : env.nodeApiPort + tried
+    const port = env.node.port === 0 ? 0 : env.node.port + tried
     try {
       const server = await NodeServer.open({
         key: identity.key,
         nodeId: identity.nodeId,
         port,
-        bindAddress: env.nodeBind,
+        bindAddress: env.node.bindAddress,
         memberOf: (publicKey) => store.memberByKey(publicKey),
         routes: () => part().routes(),
         onProved: (publicKey) => part().proved(publicKey),
         log: (message, error) => log.error(message, error),
       })
-      if (await isFreeForDatagrams(server.port, env.nodeBind)) return server
+      if (await isFreeForDatagrams(server.port, env.node.bindAddress)) return server
       await server.close()
       throw new ThatdamError('CONFLICT', `UDP port ${port} is taken by another program.`)
     } catch (error) {

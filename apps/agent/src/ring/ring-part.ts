@@ -4,7 +4,8 @@ import { readJson } from '@thatdam/control/http-io'
 import type { Member } from '@thatdam/control/roster'
 import { Discovery } from '@thatdam/discovery/all'
 import type { Self } from '@thatdam/discovery/announcement'
-import { usualMethods } from '@thatdam/discovery/methods'
+import { parseBackend, parseSeeds, usualMethods } from '@thatdam/discovery/methods'
+import { NODE_PORT } from '@thatdam/protocol/discovery'
 import { MessagesRequest, type NodeMessage } from '@thatdam/protocol/node-link'
 import type { Term } from '@thatdam/protocol/plan'
 import type { Log } from '../log.ts'
@@ -75,25 +76,25 @@ export class RingPart {
     this.server = opened.server
     this.addresses = new Addresses({ sighted: (publicKey) => this.sighted(publicKey) })
     this.client = new NodeClient(key, nodeId, this.addresses)
-    this.rosterSync = new RosterSync({ store, client: () => this.client, log: (message, error) => log.debug(message, error) })
+    this.rosterSync = new RosterSync({ store, client: () => this.client, log: (message) => log.debug(message) })
     this.discovery = new Discovery({
       self: this.self(),
       sign: (domain, value) => key.sign(domain, value),
       verify: verifySignature,
       isMember: (publicKey) => store.memberByKey(publicKey) !== null,
       methods: usualMethods({
-        backend: env.discoveryBackend,
+        backend: parseBackend(env.node.backend),
         nodePort: this.server.port,
-        seeds: env.gossipSeeds,
-        hint: env.upstream,
+        seeds: parseSeeds(env.node.seeds, env.node.port || NODE_PORT),
+        hint: env.node.upstream,
         memory: addressMemory(ports.paths.neighbours),
         ask: null,
         exchange: null,
-        ...(env.mdnsService === null ? {} : { mdnsService: env.mdnsService }),
+        ...(env.node.mdnsService === null ? {} : { mdnsService: env.node.mdnsService }),
       }),
       port: this.server.port,
-      bindAddress: env.nodeBind,
-      ttlMs: env.discoveryTtlMs,
+      bindAddress: env.node.bindAddress,
+      ttlMs: env.node.ttlMs,
       log: (message) => log.debug(message),
     })
     this.channel = this.openChannel()
@@ -105,7 +106,7 @@ export class RingPart {
     })
     this.membership = new Membership({
       nodeId,
-      send: (to, word) => send(to, { of: 'membership', word: word as Extract<NodeMessage, { of: 'membership' }>['word'] }),
+      send: (to, word) => send(to, { of: 'membership', word }),
       changed: () => this.aliveChanged(),
       silent: (other) => this.channel.doubt(other),
     })

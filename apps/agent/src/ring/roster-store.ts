@@ -135,7 +135,10 @@ function stateOf(
   const folded = foldRoster([genesis, ...sound.values()], fingerprint, verifySignature)
   const baseless = new Set(folded.ignored.filter(({ reason }) => reason === 'no-right' || reason === 'wrong-ring').map(({ hash }) => hash))
   const records = new Map([...sound].filter(([, record]) => !baseless.has(recordHash(record.body))))
-  const digest = createHash('sha256').update([...records.keys()].toSorted().join('\n')).digest('hex').slice(0, 16)
+  const digest = createHash('sha256')
+    .update([...records.keys()].toSorted().join('\n'))
+    .digest('hex')
+    .slice(0, 16)
   const byKey = new Map([...folded.members.values()].map((member) => [member.publicKey, member]))
   return { records, folded, byKey, digest }
 }

@@ -9,7 +9,7 @@ export interface Rumour {
   readonly incarnation: number
   readonly liveness: Liveness
   /** Who suspects it; independent accusers shorten the time to answer. Only with `suspect`. */
-  readonly by?: NodeId
+  readonly by?: NodeId | undefined
 }
 
 interface Envelope {
