@@ -16,7 +16,14 @@ const root = path.resolve(import.meta.dirname, '..')
 export const agentFile = path.join(root, 'apps', 'agent', 'dist', 'thatdam.cjs')
 /** The flags of the installed launcher. */
 export const AGENT_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64', '--no-opt', '--no-maglev']
-export const AGENT_ENVIRONMENT = { MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '2' }
+export const AGENT_ENVIRONMENT = {
+  MALLOC_ARENA_MAX: '2',
+  UV_THREADPOOL_SIZE: '2',
+  // Nobody else of this network is looked for, but every part of it runs.
+  NODE_API_PORT: '0',
+  NODE_API_BIND: '127.0.0.1',
+  DISCOVERY_BACKEND: 'static',
+}
 
 export function requireAgentBuild(): void {
   if (!existsSync(agentFile)) throw new Error('The agent is not built: run "npm run build" first.')

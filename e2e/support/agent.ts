@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import path from 'node:path'
+import { ALONE } from './alone.ts'
 
 const root = path.resolve(import.meta.dirname, '..', '..')
 const program = path.join(root, 'apps', 'agent', 'dist', 'thatdam.cjs')
@@ -24,7 +25,14 @@ export interface AgentRun {
 export const canMount = process.platform === 'linux' && spawnSync('unshare', ['-m', 'true']).status === 0
 
 function launch({ stateDir, environment = {}, mounts, uid }: AgentRun, args: readonly string[]) {
-  const env = { ...process.env, RELEASES_DIR: path.join(root, 'dist', 'release'), SERVICE_PORT: '0', ...environment, STATE_DIR: stateDir }
+  const env = {
+    ...process.env,
+    RELEASES_DIR: path.join(root, 'dist', 'release'),
+    SERVICE_PORT: '0',
+    ...ALONE,
+    ...environment,
+    STATE_DIR: stateDir,
+  }
   const command = [process.execPath, program, ...args]
   const wrapped = mounts === undefined ? command : ['unshare', '-m', 'sh', '-ec', `${mounts}\nexec "$@"`, 'sh', ...command]
   const child = spawn(wrapped[0] ?? '', wrapped.slice(1), {

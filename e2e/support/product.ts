@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
+import { ALONE } from './alone.ts'
 
 const root = path.resolve(import.meta.dirname, '..', '..')
 
@@ -29,7 +30,7 @@ export interface Product {
 export async function startProduct(dataDirectory: string, environment: Readonly<Record<string, string>> = {}): Promise<Product> {
   const child = spawn(process.execPath, [path.join(root, 'scripts', 'start.mjs'), '--yes', '--data', dataDirectory], {
     cwd: root,
-    env: { ...process.env, ...environment },
+    env: { ...process.env, ...ALONE, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''

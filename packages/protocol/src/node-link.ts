@@ -45,7 +45,9 @@ export const ElectionWord = z.discriminatedUnion('kind', [
 export const ClockWord = z.object({
   wallMs: UnixMs,
   isSynchronised: z.boolean(),
-  heard: z.readonly(z.array(z.object({ nodeId: NodeId, aheadMs: z.number(), isSynchronised: z.boolean(), ageMs: Milliseconds })).check(z.maxLength(64))),
+  heard: z.readonly(
+    z.array(z.object({ nodeId: NodeId, aheadMs: z.number(), isSynchronised: z.boolean(), ageMs: Milliseconds })).check(z.maxLength(64)),
+  ),
 })
 
 export const NodeMessage = z.discriminatedUnion('of', [

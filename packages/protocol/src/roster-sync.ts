@@ -4,7 +4,9 @@ import { RosterRecord } from './roster.ts'
 import { Sha256Hex } from './ids.ts'
 
 /** `<hash of the body> <signer> <signature>`: names one signed record. */
-export const RosterRecordId = z.string().check(z.regex(/^[0-9a-f]{64} [A-Za-z0-9_-]{43} [A-Za-z0-9_-]{86}$/, 'not the id of a roster record'))
+export const RosterRecordId = z
+  .string()
+  .check(z.regex(/^[0-9a-f]{64} [A-Za-z0-9_-]{43} [A-Za-z0-9_-]{86}$/, 'not the id of a roster record'))
 
 /** POST /v1/roster, between members: what the asker holds and, the second time, what the answerer lacks. */
 export const RosterExchange = z.object({

@@ -15,6 +15,7 @@ import { makeLog } from '../log.ts'
 import { register } from '../register/register.ts'
 import { inProcessService, type Service } from '../services/service.ts'
 import { readCredential } from '../state/credential.ts'
+import { ALONE } from '../testing/alone.ts'
 import { FACTS, fixtureService } from '../testing/plans.ts'
 import { until } from '../testing/until.ts'
 import { Agent } from './agent.ts'
@@ -44,7 +45,7 @@ const services: ReadonlyMap<ServiceName, Service> = new Map(
 )
 const at = (name: string) => join(directory, name)
 const env = (more: Record<string, string> = {}) =>
-  readEnv({ PATH: process.env['PATH'], STATE_DIR: at('state'), SERVICE_PORT: '0', ...more })
+  readEnv({ PATH: process.env['PATH'], STATE_DIR: at('state'), SERVICE_PORT: '0', ...ALONE, ...more })
 const gather = (options: { consolePort: number; consoleBind: 'loopback' | 'lan'; bootCounter: number; indexPaths: readonly string[] }) =>
   Promise.resolve({
     ...FACTS,

@@ -17,6 +17,7 @@ import { Gateway } from '../gateway/gateway.ts'
 import { SessionStore } from '../gateway/session-store.ts'
 import { startLocalApi, type LocalApi } from '../local-api/server.ts'
 import type { Log } from '../log.ts'
+import { clockWatch } from '../facts/clock-sync.ts'
 import { clusterFileLoop } from '../loops/cluster-file.ts'
 import { factsLoop } from '../loops/facts.ts'
 import type { Loops } from '../loops/supervisor.ts'
@@ -30,17 +31,18 @@ import type { Identity } from '../state/identity.ts'
 import { KnownCameras } from '../state/known-cameras.ts'
 import type { StatePaths } from '../state/paths.ts'
 import { readRejected, writeRejected } from '../state/rejected-plan.ts'
-import { openRing, type Ring } from '../state/ring.ts'
+import { openRing } from '../state/ring.ts'
 import { Settings } from '../state/settings.ts'
 import type { Version } from '../state/version.ts'
 import { tellCameraService } from './camera-service.ts'
 import type { CloudLink } from './cloud-link.ts'
 import { runCommand } from './commands.ts'
-import { Leadership } from './leadership.ts'
 import { takeFirstSteps, type CloudHost, type FirstSteps } from './first-steps.ts'
 import { endLeftovers, Groups } from './leftovers.ts'
 import { OwnerDoor } from './owner-door.ts'
 import { PlanKeeper } from './plan-keeper.ts'
+import { RingHost } from './ring-host.ts'
+import { RingWork } from './ring-work.ts'
 import { serviceConfig } from './service-config.ts'
 import { Views } from './views.ts'
 
@@ -67,10 +69,10 @@ export class Agent {
   private readonly link: CloudLink
   private readonly groups: Groups
   private readonly startedAtMs = Date.now()
-  private ring!: Ring
+  private ring!: RingHost
+  private work!: RingWork
   private oplog!: OpLog
   private settings!: Settings
-  private leadership!: Leadership
   private keeper!: PlanKeeper
   private applier!: PlanApplier
   private views!: Views
@@ -130,8 +132,7 @@ export class Agent {
     const { env, log } = this.options
     const { paths } = this
     this.bootCounter = await countBoot(paths.counters)
-    this.ring = await openRing(paths.roster, this.identity, this.bootCounter)
-    this.leadership = await this.openLeadership()
+    this.ring = await this.openRing()
     const left = await endLeftovers(paths.children)
     if (left > 0) log.warn(`ended ${left} process group(s) that the agent before had left`)
     await this.openState()
@@ -146,7 +147,8 @@ export class Agent {
       instanceKey: () => this.link.instanceKey,
       onChanged: () => this.ownerChanged(),
     })
-    this.keeper = new PlanKeeper({ paths, identity: this.identity, ring: this.ring, leadership: this.leadership, log })
+    this.work = this.makeRingWork()
+    this.keeper = this.work.keeper
     await this.keeper.load()
     this.applier = this.makeApplier(await readRejected(paths.rejectedPlan, AGENT_VERSION))
     this.gateway = this.makeGateway()
@@ -162,6 +164,7 @@ export class Agent {
     const { cached } = this.keeper
     if (cached) await this.applier.apply(cached)
     await this.plan()
+    await this.ring.start()
     this.startLoops(known !== null)
     this.first.attach(this.cloudHost())
   }
@@ -173,7 +176,7 @@ export class Agent {
       nodeId: identity.nodeId,
       signer: identity.key,
       verify: verifySignature,
-      clock: Date.now,
+      clock: () => this.ring.part.clock.nowMs(),
       random: (count) => randomBytes(count),
     })
     this.allowedRoots = await readAllowedRoots(paths.allowed, env.indexPaths ?? [])
@@ -213,6 +216,7 @@ export class Agent {
     )
     const { sessions, applier, version } = this
     tellCameraService({ loops, sessions, applier, version, facts: () => this.facts, log: this.options.log })
+    this.work.startLoops(loops)
     loops.start('cluster file', (signal) => clusterFileLoop(this.paths.cluster, () => this.views.cluster(), signal))
   }
 
@@ -246,25 +250,63 @@ export class Agent {
     await before
     if (this.stopping || !this.facts || !this.localApi) return
     try {
-      const plan = await this.keeper.next(this.facts, this.settings.value)
+      const plan = await this.keeper.next()
+      this.ring.part.announce()
       await (plan ? this.applier.apply(plan) : this.applier.reconcile())
     } catch (error) {
       this.options.log.error('the plan could not be made', error)
     }
   }
 
-  private openLeadership(): Promise<Leadership> {
-    const { log } = this.options
-    return Leadership.open({
-      path: this.paths.term,
-      clusterId: this.ring.clusterId,
-      nodeId: this.identity.nodeId,
-      send: () => {}, // a ring of one: there is nobody to tell
+  private async openRing(): Promise<RingHost> {
+    const { env, log } = this.options
+    const { paths, identity, bootCounter } = this
+    const ports = {
+      env,
+      paths,
+      identity,
+      bootCounter,
+      log,
+      clockIsSynchronised: clockWatch(),
+      routes: () => this.work?.routes() ?? [],
+      presence: () => ({
+        claimed: this.isClaimed(),
+        role: this.applier?.body?.role ?? 'worker',
+        consolePort: this.gateway?.listener.bind === 'lan' ? this.gateway.listener.port : null,
+      }),
       changed: () => {
         this.version.bump()
         void this.plan()
       },
-      log: (message, error) => (error === undefined ? log.debug(message) : log.error(message, error)),
+    } as const
+    return await RingHost.open(ports, await openRing(paths.roster, identity, bootCounter))
+  }
+
+  /** It has an owner: a password, a cloud, or other machines. */
+  private isClaimed(): boolean {
+    return (
+      (this.door?.credential.passwordHash ?? null) !== null ||
+      this.link.state.url !== null ||
+      (this.ring?.store.roster.members.size ?? 1) > 1
+    )
+  }
+
+  private makeRingWork(): RingWork {
+    const { log } = this.options
+    return new RingWork({
+      host: this.ring,
+      paths: this.paths,
+      identity: this.identity,
+      version: this.version,
+      log,
+      own: () => (this.facts ? { facts: this.facts, settings: this.settings.value } : null),
+      others: () => null,
+      take: async (plan) => {
+        const next = await this.keeper.take(plan)
+        if (next) await this.applier.apply(next)
+        this.ring.part.announce()
+      },
+      report: () => this.views.memberReport(),
     })
   }
 
@@ -309,7 +351,7 @@ export class Agent {
       localToken: () => this.localApi.token,
       service: (name) => this.applier.view(name),
       hasConsole: () => this.applier.body?.services.some(({ name }) => name === 'local-console') ?? true,
-      leaderUrl: () => null,
+      leaderUrl: () => this.work.leaderUrl(),
       health: () => this.viewsNow().health(),
       discovery: () => this.viewsNow().discovery(),
       cluster: () => this.viewsNow().cluster(),
@@ -342,6 +384,7 @@ export class Agent {
     return new Views({
       identity: this.identity,
       ring: this.ring,
+      work: this.work,
       term: () => this.keeper.term,
       startedAtMs: this.startedAtMs,
       casRoot: env.casRoot,
@@ -351,7 +394,7 @@ export class Agent {
       facts: () => this.facts,
       warnings: () => this.keeper.warnings,
       cloud: () => this.link.state,
-      claimed: () => this.link.state.url !== null,
+      claimed: () => this.isClaimed(),
       passwordSet: () => this.door.credential.passwordHash !== null,
       port: () => this.gateway.listener.port,
       bind: () => this.gateway.listener.bind,
@@ -392,7 +435,7 @@ export class Agent {
   private async close(): Promise<void> {
     this.first.giveUp()
     await this.loops.stop()
-    await this.leadership?.stop()
+    await this.ring?.stop()
     await this.planning
     await this.applier?.stop()
     await this.groups.settled()

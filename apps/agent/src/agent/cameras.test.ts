@@ -9,6 +9,7 @@ import { makeLog } from '../log.ts'
 import { SERVICES } from '../services/registry.ts'
 import { inProcessService } from '../services/service.ts'
 import { FACTS, fixtureService } from '../testing/plans.ts'
+import { ALONE } from '../testing/alone.ts'
 import { until } from '../testing/until.ts'
 import { Agent } from './agent.ts'
 
@@ -40,7 +41,7 @@ const gather = async (): Promise<NodeFacts> => {
 }
 
 async function start(): Promise<void> {
-  const env = readEnv({ PATH: process.env['PATH'], STATE_DIR: join(directory, 'state'), SERVICE_PORT: '0' })
+  const env = readEnv({ PATH: process.env['PATH'], STATE_DIR: join(directory, 'state'), SERVICE_PORT: '0', ...ALONE })
   agent = await Agent.start({ env, log: makeLog({ level: 'error', format: 'text', write: () => {}, file: null }), services, gather })
 }
 

@@ -1,28 +1,36 @@
 import { rename } from 'node:fs/promises'
 import { planBodyHash } from '@thatdam/plan/body-hash'
 import { elect } from '@thatdam/plan/election/elect'
-import type { NodeFacts } from '@thatdam/protocol/facts'
+import type { PlannedNode } from '@thatdam/plan/roster-view'
+import { synthesise } from '@thatdam/plan/synthesis/synthesise'
 import type { SignedPlan, Term } from '@thatdam/protocol/plan'
-import type { NodeSettings } from '@thatdam/protocol/settings'
+import type { RingPolicy } from '@thatdam/protocol/settings'
 import { writeFileDurable } from '@thatdam/store/durable'
 import type { Log } from '../log.ts'
-import { planFor, readPlan, ringView, signPlan } from '../loops/plan.ts'
 import type { Plan } from '../plan-applier.ts'
+import { PlanBook } from '../ring/plan-book.ts'
+import { readPlan, signPlan } from '../ring/signed-plan.ts'
 import type { Identity } from '../state/identity.ts'
 import type { StatePaths } from '../state/paths.ts'
-import type { Ring } from '../state/ring.ts'
-import type { Leadership } from './leadership.ts'
+import type { RingHost } from './ring-host.ts'
 
 export interface PlanKeeperOptions {
   readonly paths: StatePaths
   readonly identity: Identity
-  readonly ring: Ring
-  readonly leadership: Leadership
+  readonly host: RingHost
+  /** The members of the ring whose facts are known, as this node sees them. */
+  readonly nodes: () => readonly PlannedNode[]
+  readonly policy: () => RingPolicy
   readonly log: Log
 }
 
-/** Makes this node's plan from the ring as it is seen, signs it, and keeps the newest and the last good one on disk. */
+/**
+ * The plan that this node runs: made here when this node leads or nobody may, else brought by whoever leads. Keeps the newest and the last good
+ * one on disk, so that a restart needs nobody.
+ */
 export class PlanKeeper {
+  /** What this node gives out while it leads. */
+  readonly book: PlanBook
   private readonly options: PlanKeeperOptions
   private current: SignedPlan | null = null
   private goodPlan: Plan | null = null
@@ -30,23 +38,28 @@ export class PlanKeeper {
 
   constructor(options: PlanKeeperOptions) {
     this.options = options
+    this.book = new PlanBook(options.identity.key)
   }
 
-  /** The plan that ran before: applied at once, so that a restart needs nobody. Damaged files are kept aside and said. */
+  /** The plan that ran before: applied at once. Damaged files are kept aside and said. */
   async load(): Promise<void> {
     const { paths } = this.options
     this.current = await this.readOrSetAside(paths.plan)
     const good = await this.readOrSetAside(paths.goodPlan)
-    this.goodPlan = good ? { hash: good.envelope.bodyHash, body: good.body } : null
+    this.goodPlan = good && planOf(good)
+  }
+
+  get signed(): SignedPlan | null {
+    return this.current
   }
 
   get cached(): Plan | null {
-    return this.current ? { hash: this.current.envelope.bodyHash, body: this.current.body } : null
+    return this.current && planOf(this.current)
   }
 
   /** Of whoever leads now, else of the plan in force. */
   get term(): Term {
-    return this.options.leadership.leader() ?? this.current?.envelope.term ?? ownTerm(this.options.identity.nodeId)
+    return this.options.host.part.leader() ?? this.current?.envelope.term ?? ownTerm(this.options.identity.nodeId)
   }
 
   get good(): Plan | null {
@@ -58,26 +71,32 @@ export class PlanKeeper {
   }
 
   /**
-   * A new plan when facts, settings or the leadership ask for one, else null; on disk when it resolves. Null too while nobody leads yet: the
-   * leadership's `changed` comes back here. A ring in which nobody may lead has no leader: each node keeps its own plan.
+   * A new plan for this node when it makes its own and facts, settings or the leadership ask for another, else null; on disk when it resolves.
+   * Null too while another leads, or nobody yet: the plan then comes by `take`. In a ring that nobody may lead each node keeps its own plan.
    */
-  async next(facts: NodeFacts, settings: NodeSettings): Promise<Plan | null> {
-    const { paths, identity, ring, leadership, log } = this.options
-    const nodes = ringView(ring, identity.nodeId, facts, settings)
-    const { ranking } = elect({ clusterId: ring.clusterId, nodes })
-    leadership.roster(ranking, new Set(nodes.map(({ nodeId }) => nodeId)))
-    const leads = leadership.order()
-    if (!leads && ranking.length > 0) return null
-    const term = leads ?? ownTerm(identity.nodeId)
-    const { body, warnings } = planFor(identity.nodeId, { clusterId: ring.clusterId, nodes, leader: leads?.nodeId ?? null })
-    this.said = warnings
-    const hash = planBodyHash(body)
-    if (this.current?.envelope.bodyHash === hash) return null
-    const revision = (this.current?.envelope.revision ?? 0) + 1
-    this.current = signPlan(identity.key, body, term, revision)
-    await writeFileDurable(paths.plan, `${JSON.stringify(this.current)}\n`)
-    log.info(`new plan ${hash.slice(0, 12)}: ${body.services.map((service) => service.name).join(', ')}`)
-    return { hash, body }
+  async next(): Promise<Plan | null> {
+    const { identity, host, policy } = this.options
+    const nodes = this.options.nodes()
+    const { clusterId } = host.store
+    const { pinnedLeader } = policy()
+    const able = nodes.map((node) => ({ ...node, alive: true }))
+    const { ranking } = elect({ clusterId, nodes: able, pinnedLeader })
+    host.part.rank(ranking)
+    const term = host.part.leadership.order()
+    if (term !== null) return await this.lead(term, nodes)
+    this.book.clear()
+    if (ranking.length > 0 || !nodes.some(({ nodeId }) => nodeId === identity.nodeId)) return null
+    const own = synthesise({ clusterId, nodes, policy: policy(), leader: null })
+    this.said = own.warnings.map(({ sentence }) => sentence)
+    const body = own.plans.get(identity.nodeId)
+    if (!body || this.current?.envelope.bodyHash === planBodyHash(body)) return null
+    return await this.keep(signPlan(identity.key, body, ownTerm(identity.nodeId), (this.current?.envelope.revision ?? 0) + 1))
+  }
+
+  /** From the leader, checked and accepted. @returns null when nothing else is to run than before. */
+  async take(plan: SignedPlan): Promise<Plan | null> {
+    this.said = []
+    return await this.keep(plan)
   }
 
   async keepGood(plan: Plan): Promise<void> {
@@ -87,17 +106,38 @@ export class PlanKeeper {
     }
   }
 
+  private async lead(term: Term, nodes: readonly PlannedNode[]): Promise<Plan | null> {
+    const { identity, host, policy } = this.options
+    this.book.make({ clusterId: host.store.clusterId, nodes, policy: policy(), term })
+    this.said = this.book.warnings.map(({ sentence }) => sentence)
+    const own = this.book.of(identity.nodeId)
+    return own === null || own === this.current ? null : await this.keep(own)
+  }
+
+  private async keep(plan: SignedPlan): Promise<Plan | null> {
+    const { paths, log } = this.options
+    const isSame = this.current?.envelope.bodyHash === plan.envelope.bodyHash
+    await writeFileDurable(paths.plan, `${JSON.stringify(plan)}\n`)
+    this.current = plan
+    if (isSame) return null
+    log.info(`new plan ${plan.envelope.bodyHash.slice(0, 12)}: ${plan.body.services.map((service) => service.name).join(', ')}`)
+    return planOf(plan)
+  }
+
   private async readOrSetAside(path: string): Promise<SignedPlan | null> {
+    const { identity, host, log } = this.options
     try {
-      return await readPlan(path, this.options.identity.key.publicKey)
+      return await readPlan(path, (issuer) => issuer === identity.key.publicKey || host.store.memberByKey(issuer) !== null)
     } catch (error) {
       const aside = `${path}.damaged`
       await rename(path, aside)
-      this.options.log.warn(`The saved plan ${path} cannot be used. It was kept as ${aside}, and a new plan is made.`, error)
+      log.warn(`The saved plan ${path} cannot be used. It was kept as ${aside}, and a new plan is made.`, error)
       return null
     }
   }
 }
+
+const planOf = ({ envelope, body }: SignedPlan): Plan => ({ hash: envelope.bodyHash, body })
 
 /** Of a node that keeps its own plan because nobody in its ring may lead: below every leader's. */
 const ownTerm = (nodeId: string): Term => ({ number: 0, nodeId })

@@ -2,13 +2,15 @@ import * as z from 'zod/mini'
 import type { ClusterFile, Discovery, Health } from '@thatdam/protocol/cluster'
 import { CameraProxyStatus, CaptureDaemonStatus, DeriverStatus, IndexerStatus, type LocalState } from '@thatdam/protocol/local'
 import type { ReportRequest } from '@thatdam/protocol/poll'
+import type { MemberReport } from '@thatdam/protocol/member'
 import type { Role, ServiceName, Term } from '@thatdam/protocol/plan'
 import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { CloudState } from '../cloud/cloud.ts'
 import type { PlanApplier } from '../plan-applier.ts'
 import { AGENT_VERSION } from '../program.ts'
 import type { Identity } from '../state/identity.ts'
-import type { Ring } from '../state/ring.ts'
+import type { RingHost } from './ring-host.ts'
+import type { RingWork } from './ring-work.ts'
 import type { Settings } from '../state/settings.ts'
 
 /** Below this much free disk nothing more is recorded: 2 GB, or 2 % of a small disk. */
@@ -19,7 +21,8 @@ const StoreDisk = z.object({ root: z.string(), diskFreeBytes: z.number(), diskTo
 
 export interface ViewPorts {
   readonly identity: Identity
-  readonly ring: Ring
+  readonly ring: RingHost
+  readonly work: RingWork
   /** Of whoever leads now; of this node's own plan where nobody may lead. */
   readonly term: () => Term
   readonly startedAtMs: number
@@ -61,8 +64,8 @@ export class Views {
       version: this.ports.version(),
       node: {
         nodeId: identity.nodeId,
-        clusterId: ring.clusterId,
-        fingerprint: ring.fingerprint,
+        clusterId: ring.store.clusterId,
+        fingerprint: ring.store.fingerprint,
         role: this.role,
         term: term(),
         startedAtMs: this.ports.startedAtMs,
@@ -72,17 +75,7 @@ export class Views {
       settingsProblems: this.problems(),
       facts,
       plan: applier.state(),
-      members: [
-        {
-          nodeId: identity.nodeId,
-          name: settings.value.name,
-          role: this.role,
-          osName: facts.osName,
-          self: true,
-          lastContactMs: null,
-          services: applier.body?.services ?? [],
-        },
-      ],
+      members: this.members(),
       cloud: this.ports.cloud(),
       ...this.serviceStates(),
       store: this.store(facts),
@@ -112,25 +105,53 @@ export class Views {
     return {
       version: 1,
       node_id: identity.nodeId,
-      cluster_id: claimed() ? ring.clusterId : null,
-      fingerprint: claimed() ? ring.fingerprint : null,
+      cluster_id: claimed() ? ring.store.clusterId : null,
+      fingerprint: claimed() ? ring.store.fingerprint : null,
       leader_url: this.leaderUrl(),
       api_version: 1,
     }
   }
 
   cluster(): ClusterFile {
-    const { identity, ring, term, settings } = this.ports
+    const { identity, ring, term, work } = this.ports
     const url = this.leaderUrl()
+    const via = this.role === 'leader' ? 'self' : 'ring'
+    const members = this.members().map(({ nodeId, name, role, self, lastContactMs }) => ({
+      node_id: nodeId,
+      name,
+      role,
+      alive: self || ring.part.awake.has(nodeId),
+      last_seen_ms: lastContactMs ?? Date.now(),
+    }))
     return {
       version: 1,
       node_id: identity.nodeId,
       role: this.role,
-      leader: url === null ? null : { url, advertised_via: 'self', last_seen: new Date().toISOString() },
-      services: { api_url: url, supervisor_url: null },
-      cluster_id: ring.clusterId,
+      leader: url === null ? null : { url, advertised_via: via, last_seen: new Date().toISOString() },
+      services: { api_url: url, supervisor_url: work.supervisorUrl() },
+      cluster_id: ring.store.clusterId,
       term: term(),
-      members: [{ node_id: identity.nodeId, name: settings.value.name, role: this.role, alive: true, last_seen_ms: Date.now() }],
+      members,
+    }
+  }
+
+  /** To the leader, of what this machine does. */
+  memberReport(): MemberReport {
+    const { identity, applier, settings, bind, port } = this.ports
+    const states = this.serviceStates()
+    return {
+      version: 1,
+      nodeId: identity.nodeId,
+      sentAtMs: Date.now(),
+      agentVersion: AGENT_VERSION,
+      role: this.role,
+      term: this.ports.term(),
+      plan: applier.state(),
+      ...states,
+      store: this.store(this.ports.facts()),
+      problems: this.problems(),
+      counts: { assets: settings.assets, recordingsActive: states.captures.filter(({ state }) => state === 'recording').length },
+      consolePort: bind() === 'lan' ? port() : null,
     }
   }
 
@@ -156,8 +177,24 @@ export class Views {
     }
   }
 
+  /** Every member of the ring, this machine first. */
+  private members(): LocalState['members'] {
+    const { identity, ring, work, settings, applier } = this.ports
+    const facts = this.ports.facts()
+    const self: LocalState['members'][number] = {
+      nodeId: identity.nodeId,
+      name: settings.value.name,
+      role: this.role,
+      osName: facts.osName,
+      self: true,
+      lastContactMs: null,
+      services: applier.body?.services ?? [],
+    }
+    return [self, ...ring.part.others().map(({ nodeId }) => work.memberView(nodeId))]
+  }
+
   private leaderUrl(): string | null {
-    if (this.role !== 'leader') return null
+    if (this.role !== 'leader') return this.ports.work.leaderUrl()
     const [own = null, lan] = this.consoleUrls()
     return lan ?? own
   }

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { sampleToken } from '@thatdam/control/testing/samples'
 import { TestControl } from '@thatdam/control/testing/server'
 import { LocalState } from '@thatdam/protocol/local'
+import { ALONE } from '../testing/alone.ts'
 import { isRunning, until } from '../testing/until.ts'
 
 const main = join(dirname(import.meta.dirname), 'main.ts')
@@ -31,6 +32,7 @@ const environment = (more: Record<string, string>) =>
     HOME: directory,
     STATE_DIR: stateDir,
     SERVICE_PORT: '0',
+    ...ALONE,
     ...more,
   }) as Record<string, string | undefined> as NodeJS.ProcessEnv
 

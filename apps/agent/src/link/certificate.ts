@@ -47,6 +47,6 @@ export function makeCertificate(key: KeyPair, nodeId: string): { cert: string; k
   const lines = certificate.toString('base64').match(/.{1,64}/g) ?? []
   return {
     cert: `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`,
-    key: key.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
+    key: key.privateKey.export({ format: 'pem', type: 'pkcs8' }),
   }
 }

@@ -138,7 +138,7 @@ export class NodeServer {
     const [path = '/', search = ''] = (request.url ?? '/').split('?', 2)
     const peer = this.peerOf(request.socket as TLSSocket)
     const route = this.routes().find((one) => (one.path.endsWith('/') ? path.startsWith(one.path) : path === one.path))
-    const isMember = peer?.member != null
+    const isMember = peer !== null && peer.member !== null
     if (route?.open !== true && !isMember) return STRANGER
     if (route === undefined || route.method !== request.method) return { status: 404, body: NOT_FOUND_BODY }
     const address = request.socket.remoteAddress ?? 'unknown'

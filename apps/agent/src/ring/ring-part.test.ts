@@ -26,17 +26,21 @@ async function openAll(members: ReturnType<typeof identities>, records = foundRi
 const leaders = (parts: readonly RingPart[]) => parts.map((part) => part.leader()?.nodeId ?? null)
 const ordering = (parts: readonly RingPart[]) => parts.filter((part) => part.leadership.order() !== null)
 
-test('three machines that were let into one ring find each other, take the best for their leader, and go on without it', { timeout: 60_000 }, async () => {
-  const parts = await openAll(identities(names))
-  await until('all are awake to each other', () => parts.every((part) => part.awake.size === 3), 15_000)
-  await until('all follow the first', () => leaders(parts).every((leader) => leader === 'pi5-desktop'), 15_000)
-  expect(ordering(parts)).toHaveLength(1)
-  const [first, ...rest] = parts
-  await first?.stop()
-  opened.splice(opened.indexOf(first as RingPart), 1)
-  await until('the second leads', () => leaders(rest).every((leader) => leader === 'pi5-server'), 10_000)
-  expect(ordering(rest)).toHaveLength(1)
-})
+test(
+  'three machines that were let into one ring find each other, take the best for their leader, and go on without it',
+  { timeout: 60_000 },
+  async () => {
+    const parts = await openAll(identities(names))
+    await until('all are awake to each other', () => parts.every((part) => part.awake.size === 3), 15_000)
+    await until('all follow the first', () => leaders(parts).every((leader) => leader === 'pi5-desktop'), 15_000)
+    expect(ordering(parts)).toHaveLength(1)
+    const [first, ...rest] = parts
+    await first?.stop()
+    opened.splice(opened.indexOf(first as RingPart), 1)
+    await until('the second leads', () => leaders(rest).every((leader) => leader === 'pi5-server'), 10_000)
+    expect(ordering(rest)).toHaveLength(1)
+  },
+)
 
 test('who is let in by one is known to all within a moment, and who is put out is out', { timeout: 60_000 }, async () => {
   const members = identities(names)
@@ -53,12 +57,10 @@ test('who is let in by one is known to all within a moment, and who is put out i
     version: 1,
     clusterId: all.genesis.body.clusterId,
     nodeId: second.nodeId,
-    seen: [],
+    seen: [] as string[],
     previous: recordHash(all.genesis.body),
   } as const
-  await letting?.store.merge([
-    { body: removal, signer: founder.key.publicKey, signature: founder.key.sign('thatdam-roster-v1', removal) },
-  ])
+  await letting?.store.merge([{ body: removal, signer: founder.key.publicKey, signature: founder.key.sign('thatdam-roster-v1', removal) }])
   await until('it is heard no more', () => letting?.awake.size === 1, 15_000)
   await expect(
     other?.client.call({ publicKey: founder.key.publicKey, method: 'POST', path: '/v1/messages', body: {}, timeoutMs: 2_000 }),

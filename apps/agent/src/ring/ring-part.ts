@@ -9,8 +9,8 @@ import { NODE_PORT } from '@thatdam/protocol/discovery'
 import { MessagesRequest, type NodeMessage } from '@thatdam/protocol/node-link'
 import type { Term } from '@thatdam/protocol/plan'
 import type { Log } from '../log.ts'
-import { Leadership } from '../agent/leadership.ts'
-import { Addresses } from '../link/addresses.ts'
+import { Leadership } from './leadership.ts'
+import { Addresses, type LinkAddress } from '../link/addresses.ts'
 import { Channel } from '../link/channel.ts'
 import { NodeClient } from '../link/client.ts'
 import { memberOf, NodeServer, type NodeRoute } from '../link/server.ts'
@@ -37,8 +37,8 @@ export interface RingPartPorts {
   readonly log: Log
   /** The system's clock follows a time server. */
   readonly clockIsSynchronised: () => boolean
-  /** Routes of other parts of the agent. */
-  readonly routes: readonly NodeRoute[]
+  /** Routes of other parts of the agent; asked for once, at the first request. */
+  readonly routes: () => readonly NodeRoute[]
   /** What is announced now, beside keys and ports. */
   readonly presence: () => Pick<Self, 'claimed' | 'role' | 'consolePort'>
   /** Who is awake, who belongs to the ring, or who leads is other than it was. */
@@ -122,7 +122,7 @@ export class RingPart {
     }
     const server = await openNodePort(ports, now)
     const leadership = await Leadership.open({
-      path: ports.paths.term,
+      path: ports.paths.term(ports.store.fingerprint),
       clusterId: ports.store.clusterId,
       nodeId: ports.identity.nodeId,
       send: (to, word) => part.value?.sendElection(to, word),
@@ -189,6 +189,12 @@ export class RingPart {
     this.leadership.roster(ranking, this.awake)
   }
 
+  /** Where the node API of a member answers, as far as is known. */
+  addressOf(nodeId: string): LinkAddress | null {
+    const member = this.store.member(nodeId)
+    return member === null ? null : (this.addresses.of(member.publicKey, performance.now())[0] ?? null)
+  }
+
   /** What is announced has changed. */
   announce(): void {
     this.discovery.announce(this.self(), this.leadership.order() !== null)
@@ -220,7 +226,7 @@ export class RingPart {
           return { status: 204, body: null }
         },
       },
-      ...this.ports.routes,
+      ...this.ports.routes(),
     ]
   }
 

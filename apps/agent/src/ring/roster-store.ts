@@ -30,7 +30,7 @@ export class RosterStore {
   private folded: Roster
   private byKey: Map<string, Member>
   private digestText: string
-  private writing: Promise<void> = Promise.resolve()
+  private writing: Promise<unknown> = Promise.resolve()
 
   /** @param path of `roster.jsonl`, whose content `ring` is. */
   constructor(path: string, ring: RingRecords) {
@@ -96,10 +96,7 @@ export class RosterStore {
   /** Takes records in; durable when it resolves. @returns whether anything was new. */
   async merge(records: readonly RosterRecord[]): Promise<boolean> {
     const result = this.writing.then(() => this.mergeNow(records))
-    this.writing = result.then(
-      () => {},
-      () => {},
-    )
+    this.writing = result.catch(() => false)
     return await result
   }
 

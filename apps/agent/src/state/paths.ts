@@ -11,8 +11,10 @@ export function statePaths(stateDir: string) {
     lock: at('agent.lock'),
     pid: at('agent.pid'),
     counters: at('counters.json'),
-    term: at('term.json'),
+    /** Of each ring its own: a term of one means nothing in another. */
+    term: (fingerprint: string) => at(`term-${fingerprint.slice(0, 16)}.json`),
     roster: at('roster.jsonl'),
+    oldRoster: (fingerprint: string) => at(`roster-${fingerprint.slice(0, 16)}.jsonl`),
     neighbours: at('neighbours.json'),
     oplog: at('oplog.db'),
     settings: at('settings.json'),

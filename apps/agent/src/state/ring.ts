@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { makeGenesis } from '@thatdam/control/genesis'
 import { verifySignature } from '@thatdam/control/keys'
-import { foldRoster, recordHash, verifyGenesis, type Roster } from '@thatdam/control/roster'
+import { recordHash, verifyGenesis } from '@thatdam/control/roster'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { GenesisRecord, RosterRecord } from '@thatdam/protocol/roster'
 import { writeFileDurable } from '@thatdam/store/durable'
@@ -10,11 +10,11 @@ import type { Identity } from './identity.ts'
 
 export interface Ring {
   readonly genesis: GenesisRecord
+  /** Every record but the genesis; their fold says who belongs to the ring. */
+  readonly later: readonly RosterRecord[]
   readonly clusterId: string
   /** Hash of the genesis record. */
   readonly fingerprint: string
-  /** Who belongs to the ring: the fold of all records. */
-  readonly roster: Roster
 }
 
 /** `roster.jsonl`: one signed record a line, the genesis record first. */
@@ -42,9 +42,7 @@ export async function readRing(path: string): Promise<Ring | null> {
 }
 
 function ringOf(genesis: GenesisRecord, later: readonly RosterRecord[]): Ring {
-  const fingerprint = recordHash(genesis.body)
-  const roster = foldRoster([genesis, ...later], fingerprint, verifySignature)
-  return { genesis, clusterId: genesis.body.clusterId, fingerprint, roster }
+  return { genesis, later, clusterId: genesis.body.clusterId, fingerprint: recordHash(genesis.body) }
 }
 
 function parse(text: string): unknown {

@@ -70,7 +70,7 @@ export async function openPart(
     bootCounter: 1,
     log: quietLog,
     clockIsSynchronised: () => true,
-    routes: [],
+    routes: () => [],
     presence: () => ({ claimed: true, role: 'worker', consolePort: null }),
     changed: () => opened.part?.rank(at.ranking),
   }

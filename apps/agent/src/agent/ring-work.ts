@@ -1,0 +1,126 @@
+import type { Member } from '@thatdam/control/roster'
+import type { LocalState } from '@thatdam/protocol/local'
+import type { MemberReport } from '@thatdam/protocol/member'
+import type { SignedPlan } from '@thatdam/protocol/plan'
+import { DEFAULT_POLICY } from '@thatdam/protocol/settings'
+import type { Log } from '../log.ts'
+import type { NodeRoute } from '../link/server.ts'
+import type { Loops } from '../loops/supervisor.ts'
+import { followPlans, planRoute } from '../ring/plan-exchange.ts'
+import { Reports, reportToLeader } from '../ring/reports.ts'
+import { ringNodes, type KnownOf } from '../ring/ring-nodes.ts'
+import type { Identity } from '../state/identity.ts'
+import type { StatePaths } from '../state/paths.ts'
+import type { Version } from '../state/version.ts'
+import { PlanKeeper } from './plan-keeper.ts'
+import type { RingHost } from './ring-host.ts'
+
+export interface RingWorkPorts {
+  readonly host: RingHost
+  readonly paths: StatePaths
+  readonly identity: Identity
+  readonly version: Version
+  readonly log: Log
+  /** Facts and settings of this machine; null until its facts are gathered. */
+  readonly own: () => KnownOf | null
+  /** What other members said of themselves, and what the owner wishes of them. */
+  readonly others: (nodeId: string) => KnownOf | null
+  /** A plan of the leader, checked and accepted. */
+  readonly take: (plan: SignedPlan) => Promise<void>
+  readonly report: () => MemberReport
+}
+
+/** What this node does in its ring beside speaking: it plans for others or takes its plan, reports or keeps others' reports. */
+export class RingWork {
+  readonly keeper: PlanKeeper
+  readonly reports: Reports
+  private readonly ports: RingWorkPorts
+
+  constructor(ports: RingWorkPorts) {
+    this.ports = ports
+    const { paths, identity, host, log } = ports
+    this.reports = new Reports(() => ports.version.bump())
+    const known = (nodeId: string): KnownOf | null => (nodeId === identity.nodeId ? ports.own() : ports.others(nodeId))
+    const nodes = () => ringNodes(host.store.roster, host.part.awake, known)
+    this.keeper = new PlanKeeper({ paths, identity, host, nodes, policy: () => DEFAULT_POLICY, log })
+  }
+
+  /** Of the node API. */
+  routes(): NodeRoute[] {
+    return [planRoute(this.keeper.book, () => this.ports.host.part.leadership.order()), this.reports.route()]
+  }
+
+  startLoops(loops: Loops): void {
+    const { host, identity, version, log } = this.ports
+    loops.start('plans of the leader', (signal) =>
+      followPlans(
+        {
+          client: () => host.part.client,
+          nodeId: identity.nodeId,
+          leader: () => host.part.leader(),
+          memberOf: (nodeId) => host.store.member(nodeId),
+          current: () => this.keeper.signed,
+          accept: (term) => host.part.leadership.accept(term),
+          take: this.ports.take,
+          changed: (ended) => this.leaderChanged(ended),
+          log: (message) => log.debug(message),
+        },
+        signal,
+      ),
+    )
+    loops.start('reports to the leader', (signal) =>
+      reportToLeader({ client: () => host.part.client, version, leader: () => this.otherLeader(), compose: this.ports.report }, signal),
+    )
+  }
+
+  /** Where a browser finds the leader's console; null: this node leads, nobody does, or its console is for itself alone. */
+  leaderUrl(): string | null {
+    const leader = this.otherLeader()
+    return leader === null ? null : (this.ports.host.part.consoleUrls(leader.nodeId)[0] ?? null)
+  }
+
+  /** Where members find the leader's node API. */
+  supervisorUrl(): string | null {
+    const { host, identity } = this.ports
+    const leader = host.part.leader()
+    if (leader === null) return null
+    if (leader.nodeId === identity.nodeId) return `https://localhost:${host.part.nodePort}`
+    const address = host.part.addressOf(leader.nodeId)
+    return address === null ? null : `https://${address.address.includes(':') ? `[${address.address}]` : address.address}:${address.port}`
+  }
+
+  /** Another member, from what it reported and what is known of it. */
+  memberView(nodeId: string): LocalState['members'][number] {
+    const { host } = this.ports
+    const known = this.ports.others(nodeId)
+    const reported = this.reports.of(nodeId)
+    const planned = this.keeper.book.of(nodeId)?.body
+    const ageMs = host.part.contactAgeMs(nodeId)
+    return {
+      nodeId,
+      name: known?.settings.name ?? nodeId,
+      role: host.part.leader()?.nodeId === nodeId ? 'leader' : (planned?.role ?? reported?.report.role ?? 'worker'),
+      osName: known?.facts.osName ?? '',
+      self: false,
+      lastContactMs: ageMs === null ? 0 : Math.max(0, Math.round(Date.now() - ageMs)),
+      services: planned?.services ?? [],
+    }
+  }
+
+  private otherLeader(): Member | null {
+    const { host, identity } = this.ports
+    const leader = host.part.leader()
+    return leader === null || leader.nodeId === identity.nodeId ? null : host.store.member(leader.nodeId)
+  }
+
+  /** Resolves when another one leads than now, or when the signal aborts. */
+  private async leaderChanged(signal: AbortSignal): Promise<void> {
+    const { host, version } = this.ports
+    const nameNow = (): string => {
+      const term = host.part.leader()
+      return term === null ? '' : `${host.store.fingerprint} ${term.number} ${term.nodeId}`
+    }
+    const before = nameNow()
+    while (!signal.aborted && nameNow() === before) await version.waitNewer(version.value, 30_000, signal)
+  }
+}
