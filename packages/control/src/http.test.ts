@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import { NOT_FOUND_BODY, UNAUTHENTICATED_BODY } from '@thatdam/protocol/errors'
 import { RenewResponse } from '@thatdam/protocol/join'
-import type { PollResponse } from '@thatdam/protocol/poll'
+import type { PollNews } from './store.ts'
 import { afterEach, describe, expect, test } from 'vitest'
 import { issueAccessToken } from './access-node.ts'
 import { makeNonce } from './join.ts'
@@ -22,7 +22,7 @@ afterEach(async () => {
 })
 const codeOf = async (response: Response): Promise<string> =>
   `${response.status} ${((await response.json()) as { error: { code: string } }).error.code}`
-const news = (revision: number): PollResponse => ({ version: 1, revision, settings: null, commands: [], plan: null })
+const news = (revision: number): PollNews => ({ version: 1, revision, settings: null, commands: [], plan: null })
 
 describe('renewal over the wire', () => {
   test('grant, repeated answer, next, clone: both locked and one audit event', async () => {
@@ -81,11 +81,10 @@ describe('held polls', () => {
   })
 
   test('a change that nobody told of is found by asking again', async () => {
-    await start()
-    control.deps.requeryMs = 300
+    await start({ requeryMs: 300 })
     const { node, poll } = await control.member()
     const held = poll(0)
-    await until(() => control.store.loads >= 2)
+    await until(() => control.store.loads >= 1)
     control.store.news.set(node.publicKey, news(5))
     expect(await (await held).json()).toEqual(news(5))
   })

@@ -5,9 +5,12 @@ import { ReportRequest } from '@thatdam/protocol/poll'
 import { issueAccessToken, verifyAccessToken, verifyRenewRequest } from './access-node.ts'
 import { ACCESS_TOKEN_LIFE_MS, decideRenewal, type RenewalDecision } from './credentials.ts'
 import { type Answer, answerError, answerJson, peerAddress, readJson, send, STRANGER, tooMany } from './http-io.ts'
+import { keepIntent } from './join-intent.ts'
 import { joinRefusal, type JoinServer, makeHello, makeJoinResponse, verifyJoinRequest } from './join.ts'
+import { pollAnswer, readPollQuery } from './poll-answer.ts'
 import type { HeldPoll, PollHub } from './poll-hub.ts'
 import type { RateLimiter } from './rate-limits.ts'
+import type { RelayCursor } from './relay.ts'
 import type { AuditEvent, ControlStore, NodeRecord } from './store.ts'
 
 export type AgentRouteDeps = {
@@ -24,8 +27,6 @@ export type AgentRouteDeps = {
   onContact?: (node: { id: string; nodeId: string }) => void
   /** Tells whether a socket's peer is a proxy of ours whose X-Forwarded-For counts. Left out: it is never read. */
   isTrustedProxy?: (address: string) => boolean
-  /** A held poll asks the store again this often, wake or not. Default 10 s. */
-  requeryMs?: number
   /** Shortest and longest hold of a poll. Default 25–50 s. */
   holdMs?: readonly [number, number]
 }
@@ -34,8 +35,8 @@ type Call = { req: IncomingMessage; res: ServerResponse; deps: AgentRouteDeps; a
 type Route = { method: 'GET' | 'POST'; open: boolean; run: (call: Call) => Promise<Answer | null> }
 
 const SMALL_BODY_BYTES_MAX = 64 * 1024
-/** Facts with many cameras, each with its modes, and the allowed roots. */
-const JOIN_BODY_BYTES_MAX = 256 * 1024
+/** Facts with many cameras, each with its modes, the allowed roots, and a ring's roster. */
+const JOIN_BODY_BYTES_MAX = 512 * 1024
 const REPORT_BODY_BYTES_MAX = 1024 * 1024
 const NOT_FOUND: Answer = { status: 404, body: NOT_FOUND_BODY }
 const LOCKED =
@@ -129,8 +130,9 @@ async function join(call: Call): Promise<Answer> {
     return answerError(decision.error)
   }
   const { tokenKey } = token
-  const { genesis, facts, allowedIndexRoots } = request
-  const outcome = await deps.store.redeemToken({ tokenKey, nodeKey, nodeId, genesisHash, genesis, facts, allowedIndexRoots, nowMs })
+  const { genesis, facts, allowedIndexRoots, records = [] } = request
+  const machine = { nodeKey, nodeId, genesisHash, genesis, records, facts, allowedIndexRoots, intent: keepIntent(request, null) }
+  const outcome = await deps.store.redeemToken({ tokenKey, nowMs, ...machine })
   if (outcome.kind === 'unknown') {
     await audit('join.stranger', null, 'token deleted meanwhile')
     return stranger(call)
@@ -228,38 +230,39 @@ async function report(call: Call): Promise<Answer> {
 async function poll(call: Call): Promise<Answer | null> {
   const who = await authenticate(call)
   if ('answer' in who) return who.answer
-  const text = new URLSearchParams(call.req.url?.split('?', 2)[1]).get('cursor') ?? '0'
-  if (!/^\d{1,15}$/.test(text))
-    throw new ThatdamError('BAD_REQUEST', 'The poll’s cursor must be a whole number: the revision of the last answer.')
+  const asked = readPollQuery(call.req.url ?? '')
   const { deps, res } = call
   // A client that hung up meanwhile must not push its own next poll out.
   if (res.destroyed) return null
-  const held = deps.hub.open(who.node.id)
+  const held = deps.hub.open(who.node.id, asked.cursor)
   if (held === null)
     return answerError(new ThatdamError('UNAVAILABLE', 'The server holds as many machines as it can. Try again in 30 s.'), 30)
   // Not an AbortSignal: that costs 2 KB for each machine that waits.
   res.once('close', () => held.release())
   try {
     deps.onContact?.(who.node)
-    return await holdPoll(call, { node: who.node, cursor: Number(text), held })
+    return await holdPoll(call, { node: who.node, asked, held })
   } finally {
     held.release()
   }
 }
 
-/** Subscribed already: query, wait, query again … so that no change between two steps is missed. */
-async function holdPoll(call: Call, at: { node: NodeRecord; cursor: number; held: HeldPoll }): Promise<Answer | null> {
+/** Subscribed already: query, wait, query again … so that no change between two steps is missed. The hub asks for lost wakes. */
+async function holdPoll(
+  call: Call,
+  at: { node: NodeRecord; asked: { cursor: number; relay: RelayCursor }; held: HeldPoll },
+): Promise<Answer | null> {
   const { deps } = call
   const [shortest, longest] = deps.holdMs ?? [25_000, 50_000]
   const endsAt = performance.now() + shortest + deps.random() * (longest - shortest)
   for (;;) {
     // Also before the first wait: a removal between the credential's check and our subscription woke nobody.
     if (await deps.store.isRevoked(at.node.id)) return (await lockedOut(deps, at.node.nodeKey)) ?? STRANGER
-    const news = await deps.store.loadPoll(at.node, at.cursor)
-    if (news !== null) return answerJson(200, news)
+    const news = await deps.store.loadPoll(at.node, { ...at.asked, nowMs: deps.now() })
+    if (news !== null) return answerJson(200, pollAnswer(deps.server.instance, news, at.node))
     const leftMs = endsAt - performance.now()
     if (leftMs <= 0) return { status: 204, body: null }
-    const outcome = await at.held.changed(Math.min(leftMs, deps.requeryMs ?? 10_000))
+    const outcome = await at.held.changed(leftMs)
     if (outcome === 'aborted') return null
     if (outcome === 'replaced') return { status: 204, body: null }
     if (outcome === 'closed')

@@ -1,10 +1,18 @@
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { NodeFacts } from '@thatdam/protocol/facts'
-import type { JoinHelloRequest, JoinHelloResponse, JoinRequest, JoinResponse, JoinTranscript } from '@thatdam/protocol/join'
-import type { GenesisRecord } from '@thatdam/protocol/roster'
+import {
+  JOIN_RECORDS_MAX,
+  type JoinHelloRequest,
+  type JoinHelloResponse,
+  type JoinRequest,
+  type JoinResponse,
+  type JoinTranscript,
+} from '@thatdam/protocol/join'
+import type { GenesisRecord, RosterRecord } from '@thatdam/protocol/roster'
 import { exactBytes, fingerprint, hmacSha256, randomBytes, type Signer, timingSafeEqual, verifySignature } from './keys.ts'
 import { recordHash, verifyGenesis } from './roster.ts'
-import type { Organisation, RedeemRefusal, StoredToken } from './store.ts'
+import { signPlace, verifyPlace } from './ring-place.ts'
+import type { Organisation, Place, RedeemRefusal, StoredToken } from './store.ts'
 import type { JoinToken } from './token.ts'
 
 /*
@@ -59,6 +67,8 @@ export function buildJoinRequest(input: {
   genesis: GenesisRecord
   facts: NodeFacts
   allowedIndexRoots: string[]
+  /** Of its ring after the genesis record; the newest count where there are too many. */
+  records?: readonly RosterRecord[]
 }): JoinRequest {
   const transcript: JoinTranscript = {
     serverNonce: input.hello.serverNonce,
@@ -77,19 +87,22 @@ export function buildJoinRequest(input: {
     genesis: input.genesis,
     facts: input.facts,
     allowedIndexRoots: input.allowedIndexRoots,
+    ...(input.records === undefined || input.records.length === 0 ? {} : { records: input.records.slice(-JOIN_RECORDS_MAX) }),
   }
 }
+
+const ALTERED = 'The server’s answer to the join was altered on its way. Try again, if possible from another network.'
 
 /** @throws ThatdamError UNAUTHENTICATED when the answer was not made by the pinned server for this very request. */
 export function verifyJoinResponse(answer: JoinResponse, request: JoinRequest): void {
   const { nodeKey, genesisHash, serverKey } = request.transcript
   const signed = { nodeId: answer.nodeId, nodeKey, organisationId: answer.organisation.id, genesisHash }
   if (!verifySignature('thatdam-join-answer-v1', signed, answer.signature, serverKey)) {
-    throw new ThatdamError(
-      'UNAUTHENTICATED',
-      'The server’s answer to the join was altered on its way. Try again, if possible from another network.',
-    )
+    throw new ThatdamError('UNAUTHENTICATED', ALTERED)
   }
+  if (answer.ring === undefined) return
+  const machine = { nodeKey, organisationId: answer.organisation.id, instanceKey: serverKey }
+  if (!verifyPlace(answer.ring, machine)) throw new ThatdamError('UNAUTHENTICATED', ALTERED)
 }
 
 /* ---- server ---- */
@@ -144,6 +157,21 @@ const REFUSALS: Record<RedeemRefusal, (nodeId: string) => ThatdamError> = {
     new ThatdamError(
       'TOKEN_WRONG_RING',
       'This machine belongs to another organisation of this cloud app. Its owner removes it there on the page “Nodes”; then run the same command again: the token is still good.',
+    ),
+  'other-ring': () =>
+    new ThatdamError(
+      'CONFLICT',
+      'This machine is in a ring with other machines, and this organisation has another ring. Take the machine out of its ring first, on the page “Machines” of that ring’s console; then run the same command again: the token is still good.',
+    ),
+  'no-ring': () =>
+    new ThatdamError(
+      'CONFLICT',
+      'This machine was taken out of its ring, and this organisation has no ring yet that could take it in. Register another machine first; then run the same command again: the token is still good.',
+    ),
+  'ring-elsewhere': () =>
+    new ThatdamError(
+      'TOKEN_WRONG_RING',
+      'The ring that this machine is in belongs to another organisation of this cloud app. Take the machine out of it first, on the page “Machines” of that ring’s console; then run the same command again: the token is still good.',
     ),
 }
 export const joinRefusal = (kind: RedeemRefusal, nodeId: string): ThatdamError => REFUSALS[kind](nodeId)
@@ -207,7 +235,7 @@ function provenTokenError(server: JoinServer, request: JoinRequest, token: Store
 export function makeJoinResponse(
   server: JoinServer,
   request: JoinRequest,
-  joined: { nodeId: string; organisation: Organisation },
+  joined: { nodeId: string; organisation: Organisation; place: Place | null },
 ): JoinResponse {
   const { nodeKey, genesisHash } = request.transcript
   const signed = { nodeId: joined.nodeId, nodeKey, organisationId: joined.organisation.id, genesisHash }
@@ -216,5 +244,6 @@ export function makeJoinResponse(
     nodeId: joined.nodeId,
     organisation: { id: joined.organisation.id, name: joined.organisation.name },
     signature: server.instance.sign('thatdam-join-answer-v1', signed),
+    ...(joined.place === null ? {} : { ring: signPlace(server.instance, joined.place, signed) }),
   }
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { PollHub } from './poll-hub.ts'
+import { type HeldCursor, PollHub } from './poll-hub.ts'
 
 let hub: PollHub
 afterEach(() => hub.shut())
@@ -69,6 +69,28 @@ describe('held polls', () => {
       expect(lateMs).toBeGreaterThan(-260)
       expect(lateMs).toBeLessThan(1000)
     }
+  })
+
+  test('lost wakes are found by one question for all held polls, also after one that failed', async () => {
+    const asked: HeldCursor[][] = []
+    const errors: unknown[] = []
+    const changed = (held: readonly HeldCursor[]): Promise<string[]> => {
+      asked.push(held.map(({ key, cursor }) => ({ key, cursor })))
+      return asked.length === 1 ? Promise.reject(new Error('away')) : Promise.resolve(['b'])
+    }
+    hub = new PollHub({ heldMax: 10, requery: { everyMs: 20, changed, onError: (error) => errors.push(error) } })
+    const [a, b] = [hub.open('a', 3), hub.open('b', 7)]
+    const waits = a?.changed(60_000)
+    expect(await b?.changed(60_000)).toBe('woken')
+    expect(errors).toHaveLength(1)
+    expect(asked.slice(0, 2)).toEqual(
+      Array.from({ length: 2 }, () => [
+        { key: 'a', cursor: 3 },
+        { key: 'b', cursor: 7 },
+      ]),
+    )
+    for (const held of [a, b]) held?.release()
+    expect(await waits).toBe('aborted')
   })
 
   test('shut ends all and takes no more', async () => {

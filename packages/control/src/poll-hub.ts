@@ -9,6 +9,20 @@ const TICK_MS = 250
 /** 256 slots of 250 ms: a wait lasts at most 64 s. */
 const SLOTS = 256
 
+/** A held poll, and the revision that its node has. */
+export interface HeldCursor {
+  readonly key: string
+  readonly cursor: number
+}
+
+/** Asks the rows again, for wakes that were lost on their way: one question for all held polls. */
+export interface Requery {
+  readonly everyMs: number
+  /** @returns the keys of those that are to query. */
+  readonly changed: (held: readonly HeldCursor[]) => Promise<readonly string[]>
+  readonly onError: (error: unknown) => void
+}
+
 /** One held poll. Subscribed from `hub.open` on: a wake between the query and `changed` is not lost. */
 export interface HeldPoll {
   /** Waits for a wake since the last call, at most `holdMs` (≤ 60,000). One wait at a time. */
@@ -17,16 +31,18 @@ export interface HeldPoll {
   release(): void
 }
 
-class Held implements HeldPoll {
+class Held implements HeldPoll, HeldCursor {
   /** What happened while nobody waited. Anything but `woken` stays. */
   pending: WaitOutcome | null = null
   resolve: ((outcome: WaitOutcome) => void) | null = null
   slot = -1
   readonly key: string
+  readonly cursor: number
   readonly hub: PollHub
-  constructor(hub: PollHub, key: string) {
+  constructor(hub: PollHub, key: string, cursor: number) {
     this.hub = hub
     this.key = key
+    this.cursor = cursor
   }
 
   changed(holdMs: number): Promise<WaitOutcome> {
@@ -71,9 +87,13 @@ export class PollHub {
   #waiting = 0
   #timer: NodeJS.Timeout | null = null
   #shut = false
+  readonly #requery: Requery | null
+  #requeryTimer: NodeJS.Timeout | null = null
+  #asking = false
 
-  constructor(options: { heldMax: number }) {
+  constructor(options: { heldMax: number; requery?: Requery }) {
     this.#heldMax = options.heldMax
+    this.#requery = options.requery ?? null
   }
 
   get size(): number {
@@ -81,12 +101,13 @@ export class PollHub {
   }
 
   /** Takes a place for this node, ending an older poll of it. Null: all places are taken, or the hub is shut. */
-  open(key: string): HeldPoll | null {
+  open(key: string, cursor = 0): HeldPoll | null {
     if (this.#shut) return null
     const older = this.#held.get(key)
     if (older === undefined && this.#held.size >= this.#heldMax) return null
-    const held = new Held(this, key)
+    const held = new Held(this, key, cursor)
     this.#held.set(key, held)
+    if (this.#requery !== null) this.#requeryTimer ??= setInterval(() => void this.#askAgain(), this.#requery.everyMs)
     older?.end('replaced')
     return held
   }
@@ -108,6 +129,7 @@ export class PollHub {
   /** Ends all polls and takes no more: the process stops. */
   shut(): void {
     this.#shut = true
+    this.#stopAsking()
     for (const held of this.#held.values()) held.end('closed')
   }
 
@@ -134,6 +156,25 @@ export class PollHub {
   /** @internal for Held. */
   forget(held: Held): void {
     if (this.#held.get(held.key) === held) this.#held.delete(held.key)
+    if (this.#held.size === 0) this.#stopAsking()
+  }
+
+  #stopAsking(): void {
+    if (this.#requeryTimer !== null) clearInterval(this.#requeryTimer)
+    this.#requeryTimer = null
+  }
+
+  /** A store that is slow is not asked twice at once. */
+  async #askAgain(): Promise<void> {
+    if (this.#requery === null || this.#asking) return
+    this.#asking = true
+    try {
+      for (const key of await this.#requery.changed([...this.#held.values()])) this.wake(key)
+    } catch (error) {
+      this.#requery.onError(error)
+    } finally {
+      this.#asking = false
+    }
   }
 
   #turn(): void {

@@ -1,7 +1,11 @@
 import type { NodeFacts } from '@thatdam/protocol/facts'
-import type { PollResponse, ReportRequest } from '@thatdam/protocol/poll'
-import type { GenesisRecord } from '@thatdam/protocol/roster'
+import type { PollResponse, ReportRequest, RingNews } from '@thatdam/protocol/poll'
+import type { GenesisRecord, RosterRecord } from '@thatdam/protocol/roster'
 import type { RenewalDecision, RenewalRow } from './credentials.ts'
+import type { FoundedRing } from './founding.ts'
+import type { KeptIntent } from './join-intent.ts'
+import type { HeldCursor } from './poll-hub.ts'
+import type { RelayCursor } from './relay.ts'
 
 /*
  * The ports behind which the cloud (PostgreSQL) and later a leader (node:sqlite) keep what the control plane knows.
@@ -29,16 +33,40 @@ export type RedeemInput = {
   nodeId: string
   genesisHash: string
   genesis: GenesisRecord
+  /** Of its ring after the genesis record, where it is in one with others. */
+  records: readonly RosterRecord[]
   facts: NodeFacts
   allowedIndexRoots: readonly string[]
+  /** For the ring's admitters, should it have to wait; `removal` is the store's to fill in. */
+  intent: KeptIntent
   nowMs: number
 }
 
-/** `node-id-taken`: another key of this organisation has that node id. `other-organisation`: this key belongs elsewhere, and was not removed there. */
-export type RedeemRefusal = 'used' | 'expired' | 'revoked' | 'node-id-taken' | 'other-organisation'
+/**
+ * `node-id-taken`: another key of this organisation has that node id. `other-organisation`: this key belongs elsewhere, and was not removed there.
+ * `other-ring`: it is in a ring with others, and the organisation has another. `no-ring`: it was removed from its ring, and the organisation has none
+ * to take it in. `ring-elsewhere`: its ring is another organisation's.
+ */
+export type RedeemRefusal =
+  | 'used'
+  | 'expired'
+  | 'revoked'
+  | 'node-id-taken'
+  | 'other-organisation'
+  | 'other-ring'
+  | 'no-ring'
+  | 'ring-elsewhere'
 export type RedeemOutcome =
-  | { kind: 'joined'; nodeId: string; organisation: Organisation; repeated: boolean }
+  | { kind: 'joined'; nodeId: string; organisation: Organisation; repeated: boolean; place: Place | null }
   | { kind: RedeemRefusal | 'unknown' }
+
+/** A machine's place in its organisation's ring, before it is signed. */
+export type Place = { role: RingNews['place']['role']; ring: FoundedRing }
+
+export type PollNews = Omit<PollResponse, 'ring' | 'joinIntents'> & {
+  ring?: Omit<RingNews, 'place'> & { place: Place }
+  waiting?: readonly KeptIntent[]
+}
 
 /** What is written down for the owner to read later. `detail` is plain words, without secrets; `address` is the peer's socket address. */
 export type AuditEvent = {
@@ -63,8 +91,9 @@ export interface JoinStore {
   /**
    * Atomic: of any number of calls at once at most `maxUses` distinct node keys ever get `joined`. The check order is: unknown,
    * this node key redeemed this token before (`joined`, repeated, even when the token has expired or been revoked since: its answer was lost),
-   * revoked, expired (`nowMs >= expiresAtMs`), used, other-organisation, node-id-taken. A node that its owner had removed and who comes
-   * with a fresh token is taken back (its revocation and lock end); with one of another organisation it begins anew there.
+   * revoked, expired (`nowMs >= expiresAtMs`), used, other-organisation, node-id-taken, then where it stands in the organisation's ring
+   * (`placeInRing`, decided under the organisation's lock; a refusal leaves the token as it was). A node that its owner had removed and who
+   * comes with a fresh token is taken back (its revocation and lock end); with one of another organisation it begins anew there.
    */
   redeemToken(input: RedeemInput): Promise<RedeemOutcome>
   audit(event: AuditEvent): Promise<void>
@@ -89,7 +118,13 @@ export interface ControlStore extends JoinStore {
   renew(nodeKey: string, decide: (row: NodeRecord) => RenewalDecision): Promise<{ row: NodeRecord; decision: RenewalDecision } | null>
   /** True when the node was removed or locked: asked again each time a held poll wakes. */
   isRevoked(id: string): Promise<boolean>
+  /** Keeps the report, and of the records in it those that `takeRecords` takes; wakes whoever has to hear of them. */
   saveReport(node: NodeRecord, report: ReportRequest, nowMs: number): Promise<void>
-  /** Null while the row's revision equals the cursor. A cursor ahead of the row (a database restored from a backup) gets the row too. */
-  loadPoll(node: NodeRecord, cursor: number): Promise<PollResponse | null>
+  /**
+   * Null while the row's revision equals the cursor and the machine has all records. A cursor ahead of the row (a database restored from a
+   * backup) gets the row too. A machine that waits for a founder whose lease is over is appointed here.
+   */
+  loadPoll(node: NodeRecord, asked: { cursor: number; relay: RelayCursor; nowMs: number }): Promise<PollNews | null>
+  /** Of these held polls, those that have something to hear: one question for all of them. They count as heard from. */
+  changedSince(held: readonly HeldCursor[], nowMs: number): Promise<string[]>
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import { NodeFacts } from './facts.ts'
-import { NodeId, Nonce, PublicKey, Sha256Hex, Signature, UnixMs } from './ids.ts'
-import { GenesisRecord } from './roster.ts'
+import { ClusterId, NodeId, Nonce, PublicKey, Sha256Hex, Signature, UnixMs } from './ids.ts'
+import { GenesisRecord, RosterRecord } from './roster.ts'
 
 /**
  * Join token: `td1.<scope>.<fingerprint>.<secret>`.
@@ -36,6 +36,9 @@ export const JoinTranscript = z.object({
 })
 export type JoinTranscript = z.infer<typeof JoinTranscript>
 
+/** Most records that a joining machine shows of the ring it is in. */
+export const JOIN_RECORDS_MAX = 400
+
 /** POST /agent/v1/join. Repeating it with the same token and node key gives the same answer. */
 export const JoinRequest = z.object({
   version: z.literal(1),
@@ -46,16 +49,75 @@ export const JoinRequest = z.object({
   facts: NodeFacts,
   /** Folders that the cloud may set INDEX_PATHS within; the owner decides them on the machine. */
   allowedIndexRoots: z.array(z.string().check(z.maxLength(1024))).check(z.maxLength(64)),
+  /** Of a machine that is in a ring with others: its roster after the genesis record, which proves that it belongs there. */
+  records: z.optional(z.array(RosterRecord).check(z.maxLength(JOIN_RECORDS_MAX))),
 })
 export type JoinRequest = z.infer<typeof JoinRequest>
+
+/**
+ * Where a machine stands in its organisation's one ring. `founder`: its own ring is that ring, and it lets the others in. `member`: it is in
+ * the ring of this genesis record, or waits until somebody there lets it in.
+ */
+export const RingPlace = z.object({
+  role: z.enum(['founder', 'member']),
+  genesis: GenesisRecord,
+  /** When this founder was appointed. A place of a later appointment counts: a founder that does not confirm is replaced. */
+  appointedAtMs: UnixMs,
+  /** By the instance key over {role, nodeKey, organisationId, genesisHash, appointedAtMs} (`thatdam-ring-place-v1`). */
+  signature: Signature,
+})
+export type RingPlace = z.infer<typeof RingPlace>
+
 export const JoinResponse = z.object({
   version: z.literal(1),
   nodeId: NodeId,
   organisation: z.object({ id: z.string(), name: z.string() }),
   /** By the instance key over {nodeId, nodeKey, organisationId, genesisHash} (`thatdam-join-answer-v1`). */
   signature: Signature,
+  /** Left out by a server that founds no rings. */
+  ring: z.optional(RingPlace),
 })
 export type JoinResponse = z.infer<typeof JoinResponse>
+
+/**
+ * A machine that redeemed a token of the organisation and waits for an admitter of its ring. The token's seed and the machine's key signed the
+ * transcript; the instance key says that this token was the organisation's and that the machine is to come into this ring.
+ */
+export const JoinIntent = z.object({
+  version: z.literal(1),
+  transcript: JoinTranscript,
+  seedSignature: Signature,
+  nodeSignature: Signature,
+  voucher: z.object({
+    organisationId: z.string().check(z.maxLength(64)),
+    clusterId: ClusterId,
+    /** Of the ring that it is to come into; the transcript's is of the machine's own. */
+    genesisHash: Sha256Hex,
+    /** For its admission record. */
+    bootCounter: z.number().check(z.int(), z.nonnegative()),
+    /** For the owner to recognise it by. */
+    hostname: z.string().check(z.maxLength(255)),
+    osName: z.string().check(z.maxLength(255)),
+    /** SHA-256 of the canonical JSON of the facts that it joined with. */
+    factsHash: Sha256Hex,
+    /** The record that removed this node from the ring before it redeemed this token; an older intent never undoes a removal. */
+    removal: z.nullable(Sha256Hex),
+  }),
+  /** By the instance key over {transcript, voucher} (`thatdam-join-intent-v1`). */
+  voucherSignature: Signature,
+})
+export type JoinIntent = z.infer<typeof JoinIntent>
+
+/** `pending-ring.json`: the ring that this machine waits for. */
+export const PendingRing = z.object({
+  version: z.literal(1),
+  clusterId: ClusterId,
+  genesisHash: Sha256Hex,
+  appointedAtMs: UnixMs,
+  /** By this machine's clock. */
+  sinceMs: UnixMs,
+})
+export type PendingRing = z.infer<typeof PendingRing>
 
 /**
  * POST /agent/v1/token: proof of the node's key → access token of 1 h. `requestNonce` is persisted before it is asked; the server repeats

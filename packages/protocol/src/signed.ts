@@ -13,10 +13,12 @@ export type SigningDomain =
   | 'thatdam-join-seed-v1'
   | 'thatdam-join-node-v1'
   | 'thatdam-join-answer-v1'
+  | 'thatdam-join-intent-v1'
   | 'thatdam-op-batch-v1'
   | 'thatdam-plan-v1'
   | 'thatdam-release-v1'
   | 'thatdam-renew-v1'
+  | 'thatdam-ring-place-v1'
   | 'thatdam-roster-v1'
 
 /** The exact text whose UTF-8 bytes are signed. */

@@ -39,6 +39,9 @@ const SENTENCES: Record<string, (machine: string, told: Told) => string> = {
   'node.settings': (machine, { detail }) => `Settings of ${machine} were changed${detail === '' ? '' : `: ${detail}`}`,
   'node.removed': (machine) => `${machine} was removed`,
   'node.unlocked': (machine) => `${machine} was unlocked`,
+  'ring.founded': (machine) => `${machine} founded the ring`,
+  'ring.joined': (machine) => `${machine} is in the ring`,
+  'ring.left': (machine) => `${machine} was taken out of the ring`,
   'console.opened': (machine) => `The console of ${machine} was opened`,
 }
 

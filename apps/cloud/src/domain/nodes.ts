@@ -9,6 +9,7 @@ import type { Person } from './accounts.ts'
 import { type Actor, tellOf } from './audit.ts'
 import { notifyNode } from './node-channel.ts'
 import { type NodeView, settingsOf, viewOf } from './node-view.ts'
+import { forgetMachine, lockOrganisation } from './ring-rows.ts'
 
 const NODES_MAX = 1_000
 type Owner = Actor & Pick<Person, 'email'>
@@ -55,11 +56,15 @@ export class Nodes {
 
   /** Ends the node's access: its held poll closes with the commit, its credentials are refused from then on. */
   async remove(owner: Owner, id: string): Promise<boolean> {
-    const removed = await this.#locked(owner, id, async (tx, row) => {
-      await tx.cloudNode.update({ where: { id }, data: { revokedAt: new Date(), revision: { increment: 1 } } })
-      await notifyNode(tx, id)
-      await tellOf(tx, owner, { action: 'node.removed', subject: row.nodeId })
-      return true
+    const removed = await this.#db.$transaction(async (tx) => {
+      await lockOrganisation(tx, owner.organisationId)
+      return lockedRow(tx, { owner, id }, async (row) => {
+        await tx.cloudNode.update({ where: { id }, data: { revokedAt: new Date(), revision: { increment: 1 } } })
+        await notifyNode(tx, id)
+        await forgetMachine(tx, row)
+        await tellOf(tx, owner, { action: 'node.removed', subject: row.nodeId })
+        return true
+      })
     })
     return removed === true
   }
@@ -97,13 +102,19 @@ export class Nodes {
   }
 
   async #locked<T>(owner: Owner, id: string, change: (tx: Prisma.TransactionClient, row: CloudNode) => Promise<T>): Promise<T | null> {
-    return this.#db.$transaction(async (tx) => {
-      const { organisationId } = owner
-      await tx.$queryRaw`SELECT 1 FROM cloud_nodes WHERE id = ${id}::uuid AND "organisationId" = ${organisationId}::uuid FOR UPDATE`
-      const row = await tx.cloudNode.findFirst({ where: { id, organisationId, revokedAt: null } })
-      return row && change(tx, row)
-    })
+    return this.#db.$transaction((tx) => lockedRow(tx, { owner, id }, (row) => change(tx, row)))
   }
+}
+
+async function lockedRow<T>(
+  tx: Prisma.TransactionClient,
+  { owner, id }: { owner: Owner; id: string },
+  change: (row: CloudNode) => Promise<T>,
+): Promise<T | null> {
+  const { organisationId } = owner
+  await tx.$queryRaw`SELECT 1 FROM cloud_nodes WHERE id = ${id}::uuid AND "organisationId" = ${organisationId}::uuid FOR UPDATE`
+  const row = await tx.cloudNode.findFirst({ where: { id, organisationId, revokedAt: null } })
+  return row && change(row)
 }
 
 const withoutUndefined = (patch: NodeSettingsPatch) => Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined))

@@ -1,12 +1,16 @@
 import type { RenewalDecision } from '@thatdam/control/credentials'
-import type { AuditEvent, ControlStore, NodeRecord, RedeemInput, RedeemOutcome, StoredToken } from '@thatdam/control/store'
+import { FOUNDING_LEASE_MS } from '@thatdam/control/founding'
+import type { HeldCursor } from '@thatdam/control/poll-hub'
+import type { RelayCursor } from '@thatdam/control/relay'
+import type { AuditEvent, ControlStore, NodeRecord, PollNews, RedeemInput, RedeemOutcome, StoredToken } from '@thatdam/control/store'
 import type { Database } from '@thatdam/db/client'
-import type { CloudNode, Prisma } from '@thatdam/db/generated/client'
+import type { CloudNode, Cluster, Prisma } from '@thatdam/db/generated/client'
 import { ThatdamError } from '@thatdam/protocol/errors'
-import { type Command, type PollResponse, Command as CommandSchema, type ReportRequest } from '@thatdam/protocol/poll'
+import { type Command, Command as CommandSchema, type ReportRequest } from '@thatdam/protocol/poll'
 import { NodeSettings } from '@thatdam/protocol/settings'
 import { writeAudit } from '../domain/audit.ts'
-import { notifyNode } from '../domain/node-channel.ts'
+import { notifyNode, notifyRing } from '../domain/node-channel.ts'
+import { appointPoller, hasAllRecords, mayBeFounded, type PlacedRow, placeComer, ringNews, takeReport } from './ring-store.ts'
 
 /** A node that polls counts as heard from; written at most this often. */
 const CONTACT_RESOLUTION_MS = 5_000
@@ -105,10 +109,12 @@ export class PrismaControlStore implements ControlStore {
   }
 
   async saveReport(node: NodeRecord, report: ReportRequest, nowMs: number): Promise<void> {
-    const { facts, ...rest } = report
+    const { facts, ring, ...rest } = report
+    // Its records have a table of their own.
+    const kept = ring === undefined ? rest : { ...rest, ring: { ...ring, records: [] } }
     await this.#db.$transaction(async (tx) => {
       const now = new Date(nowMs)
-      await tx.cloudNode.update({ where: { id: node.id }, data: { facts: json(facts), report: json(rest), lastContactAt: now } })
+      await tx.cloudNode.update({ where: { id: node.id }, data: { facts: json(facts), report: json(kept), lastContactAt: now } })
       // Never beyond what was asked, and never back: reports may cross on their way.
       await tx.$executeRaw`UPDATE cloud_nodes SET "settingsConfirmed" = LEAST("settingsRevision", ${report.settings.cloudRevision})
         WHERE id = ${node.id}::uuid AND "settingsConfirmed" < LEAST("settingsRevision", ${report.settings.cloudRevision})`
@@ -119,10 +125,12 @@ export class PrismaControlStore implements ControlStore {
         })
       }
     }, TRANSACTION)
+    if (ring !== undefined) await takeReport(this.#db, node, { ring, nowMs, transaction: TRANSACTION })
   }
 
-  async loadPoll(node: NodeRecord, cursor: number): Promise<PollResponse | null> {
-    const row = await this.#db.cloudNode.findUnique({ where: { id: node.id } })
+  async loadPoll(node: NodeRecord, asked: { cursor: number; relay: RelayCursor; nowMs: number }): Promise<PollNews | null> {
+    const found = await this.#nodeAndRing(node)
+    const { row, cluster } = found.row?.ringState === 'waiting' ? await this.#foundIfNobodyDid(node, found, asked.nowMs) : found
     // Removed between the poll's authentication and now: its wake-up may have come before anyone listened.
     if (row === null || row.revokedAt !== null) {
       throw new ThatdamError('NODE_REVOKED', 'This machine was removed by its owner. To take it back, register it with a fresh join token.')
@@ -132,11 +140,15 @@ export class PrismaControlStore implements ControlStore {
         'NODE_LOCKED',
         'Two machines present this node’s key. Open the node in the cloud app and say which one is real.',
       )
-    const stale = new Date(Date.now() - CONTACT_RESOLUTION_MS)
+    const stale = new Date(asked.nowMs - CONTACT_RESOLUTION_MS)
     if (row.lastContactAt < stale) {
-      await this.#db.cloudNode.updateMany({ where: { id: row.id, lastContactAt: { lt: stale } }, data: { lastContactAt: new Date() } })
+      await this.#db.cloudNode.updateMany({
+        where: { id: row.id, lastContactAt: { lt: stale } },
+        data: { lastContactAt: new Date(asked.nowMs) },
+      })
     }
-    if (row.revision === cursor) return null
+    const ring = row.ringState === null ? null : cluster
+    if (row.revision === asked.cursor && (ring === null || hasAllRecords(ring, asked.relay))) return null
     const wished = row.settingsRevision > row.settingsConfirmed ? NodeSettings.safeParse(row.settings) : null
     return {
       version: 1,
@@ -144,7 +156,45 @@ export class PrismaControlStore implements ControlStore {
       settings: wished?.success ? { revision: row.settingsRevision, value: wished.data } : null,
       commands: await this.#openCommands(row.id),
       plan: null,
+      ...(ring === null ? {} : await ringNews(this.#db, { row, cluster: ring, rendezvous: found.rendezvous }, asked.relay)),
     }
+  }
+
+  async #nodeAndRing(node: NodeRecord): Promise<{ row: CloudNode | null; cluster: Cluster | null; rendezvous: boolean }> {
+    const row = await this.#db.cloudNode.findUnique({ where: { id: node.id } })
+    if (row === null || row.ringState === null) return { row, cluster: null, rendezvous: false }
+    const { organisationId } = node
+    const { cluster, rendezvous } = await this.#db.organisation.findUniqueOrThrow({
+      where: { id: organisationId },
+      select: { rendezvous: true, cluster: true },
+    })
+    return { row, cluster, rendezvous }
+  }
+
+  async #foundIfNobodyDid(
+    node: NodeRecord,
+    found: { row: CloudNode | null; cluster: Cluster | null },
+    nowMs: number,
+  ): Promise<{ row: CloudNode | null; cluster: Cluster | null }> {
+    if (!mayBeFounded(found.cluster, nowMs)) return found
+    await this.#db.$transaction((tx) => appointPoller(tx, node, nowMs), TRANSACTION)
+    return this.#nodeAndRing(node)
+  }
+
+  async changedSince(held: readonly HeldCursor[], nowMs: number): Promise<string[]> {
+    const [ids, cursors] = [held.map(({ key }) => key), held.map(({ cursor }) => cursor)]
+    const [now, stale, lapsed] = [nowMs, nowMs - CONTACT_RESOLUTION_MS, nowMs - FOUNDING_LEASE_MS].map((atMs) => new Date(atMs))
+    // Who is being written already is passed over: this never waits, so nobody waits in a circle with it.
+    await this.#db.$executeRaw`UPDATE cloud_nodes SET "lastContactAt" = ${now} WHERE id IN (
+      SELECT id FROM cloud_nodes WHERE id = ANY(${ids}::uuid[]) AND "lastContactAt" < ${stale} FOR NO KEY UPDATE SKIP LOCKED)`
+    const rows = await this.#db.$queryRaw<{ id: string }[]>`SELECT held.id::text AS id
+      FROM unnest(${ids}::uuid[], ${cursors}::int8[]) AS held(id, cursor)
+      LEFT JOIN cloud_nodes AS node ON node.id = held.id
+      LEFT JOIN clusters AS ring ON ring."organisationId" = node."organisationId"
+      WHERE node.id IS NULL OR node.revision <> held.cursor OR node."revokedAt" IS NOT NULL OR node."lockedAt" IS NOT NULL
+        OR (node."ringState" = 'waiting'
+          AND (ring."organisationId" IS NULL OR (ring."confirmedAt" IS NULL AND ring."appointedAt" <= ${lapsed})))`
+    return rows.map(({ id }) => id)
   }
 
   async #openCommands(nodeRowId: string): Promise<Command[]> {
@@ -174,7 +224,11 @@ async function redeem(tx: Transaction, input: RedeemInput): Promise<RedeemOutcom
   const before = await tx.joinRedemption.findUnique({ where: { tokenId_nodeKey: { tokenId: token.id, nodeKey } } })
   const existing = await tx.cloudNode.findUnique({ where: { nodeKey } })
   if (before !== null && existing !== null && existing.organisationId === token.organisationId) {
-    return { kind: 'joined', nodeId: existing.nodeId, organisation, repeated: true }
+    const placed = await placeComer(tx, organisation.id, input)
+    if (typeof placed === 'string') return { kind: placed }
+    await tx.cloudNode.update({ where: { nodeKey }, data: placed.row })
+    await notifyRing(tx, organisation.id, 'in')
+    return { kind: 'joined', nodeId: existing.nodeId, organisation, repeated: true, place: placed.place }
   }
   if (token.revokedAt !== null) return { kind: 'revoked' }
   if (input.nowMs >= token.expiresAt.getTime()) return { kind: 'expired' }
@@ -185,16 +239,23 @@ async function redeem(tx: Transaction, input: RedeemInput): Promise<RedeemOutcom
     where: { organisationId_nodeId: { organisationId: organisation.id, nodeId: input.nodeId } },
   })
   if (namesake !== null && namesake.nodeKey !== nodeKey) return { kind: 'node-id-taken' }
+  const placed = await placeComer(tx, organisation.id, input)
+  if (typeof placed === 'string') return { kind: placed }
   await tx.joinToken.update({ where: { id: token.id }, data: { uses: { increment: 1 } } })
   await tx.joinRedemption.create({ data: { tokenId: token.id, nodeKey, redeemedAt: new Date(input.nowMs) } })
   // Removed by its former owner, a machine may go elsewhere: with a new row, so that nothing of theirs comes along.
   if (elsewhere) await tx.cloudNode.delete({ where: { nodeKey } })
-  await admit(tx, input, { organisationId: organisation.id, known: existing !== null && !elsewhere })
-  return { kind: 'joined', nodeId: input.nodeId, organisation, repeated: false }
+  await admit(tx, input, { organisationId: organisation.id, known: existing !== null && !elsewhere, row: placed.row })
+  await notifyRing(tx, organisation.id, 'in')
+  return { kind: 'joined', nodeId: input.nodeId, organisation, repeated: false, place: placed.place }
 }
 
 /** Makes the node's row, or takes a removed node back. */
-async function admit(tx: Transaction, input: RedeemInput, place: { organisationId: string; known: boolean }): Promise<void> {
+async function admit(
+  tx: Transaction,
+  input: RedeemInput,
+  place: { organisationId: string; known: boolean; row: PlacedRow['row'] },
+): Promise<void> {
   const data = {
     nodeId: input.nodeId,
     genesisHash: input.genesisHash,
@@ -205,6 +266,7 @@ async function admit(tx: Transaction, input: RedeemInput, place: { organisationI
     lastContactAt: new Date(input.nowMs),
     lockedAt: null,
     revokedAt: null,
+    ...place.row,
   }
   if (place.known) await tx.cloudNode.update({ where: { nodeKey: input.nodeKey }, data: { ...data, revision: { increment: 1 } } })
   else await tx.cloudNode.create({ data: { ...data, organisationId: place.organisationId, nodeKey: input.nodeKey } })

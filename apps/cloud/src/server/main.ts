@@ -29,6 +29,8 @@ import { Releases } from './releases.ts'
 import { loadSecrets, type Secrets } from './state.ts'
 
 const HELD_POLLS_MAX = 18_000
+/** Wakes that were lost on their way are found again so often; the pages' contact age grows no older. */
+const REQUERY_EVERY_MS = 10_000
 const PORTS_TRIED = 20
 const STOP_GRACE_MS = 3_000
 const PRUNE_EVERY_MS = 86_400_000
@@ -49,7 +51,15 @@ async function start(env: Env, ending: Ending): Promise<void> {
 }
 
 async function serve(env: Env, { secrets, open, ending }: { secrets: Secrets; open: OpenDatabase; ending: Ending }): Promise<void> {
-  const hub = new PollHub({ heldMax: HELD_POLLS_MAX })
+  const store = new PrismaControlStore(open.db)
+  const hub = new PollHub({
+    heldMax: HELD_POLLS_MAX,
+    requery: {
+      everyMs: REQUERY_EVERY_MS,
+      changed: (held) => store.changedSince(held, Date.now()),
+      onError: (error) => console.error('[cloud] the held polls could not be looked at; they are tried again', error),
+    },
+  })
   const wakes = await listen({
     url: open.url,
     channels: [NODE_CHANNEL],
@@ -57,7 +67,7 @@ async function serve(env: Env, { secrets, open, ending }: { secrets: Secrets; op
     onError: (error) => console.error(`[cloud] wake-ups from the database are interrupted: ${error.message}`),
   })
   try {
-    await openDoors(env, { secrets, open, ending, hub, wakes })
+    await openDoors(env, { secrets, open, ending, hub, wakes, store })
   } catch (error) {
     await wakes.close()
     throw error
@@ -70,9 +80,10 @@ interface Ready {
   ending: Ending
   hub: PollHub
   wakes: Listener
+  store: PrismaControlStore
 }
 
-async function openDoors(env: Env, { secrets, open, ending, hub, wakes }: Ready): Promise<void> {
+async function openDoors(env: Env, { secrets, open, ending, hub, wakes, store }: Ready): Promise<void> {
   const releases = new Releases({ releasesDir: env.RELEASES_DIR, installDir: env.INSTALL_DIR })
   setRuntime({
     accounts: new Accounts(open.db),
@@ -88,7 +99,7 @@ async function openDoors(env: Env, { secrets, open, ending, hub, wakes }: Ready)
   })
   const pages = new Pages({ dev: env.CLOUD_DEV, dir: path.resolve(import.meta.dirname, '../..') })
   await pages.prepare()
-  const agentDeps = agentRoutes(env, { open, hub, secrets })
+  const agentDeps = agentRoutes(env, { store, hub, secrets })
   const server = createServer(
     createListener({
       agent: (request, response) => handleAgentRequest(request, response, agentDeps),
@@ -118,10 +129,10 @@ function keepAuditShort({ db }: OpenDatabase): void {
   setInterval(prune, PRUNE_EVERY_MS).unref()
 }
 
-function agentRoutes(env: Env, parts: { open: OpenDatabase; hub: PollHub; secrets: Secrets }): AgentRouteDeps {
+function agentRoutes(env: Env, parts: { store: PrismaControlStore; hub: PollHub; secrets: Secrets }): AgentRouteDeps {
   return {
     server: { instance: parts.secrets.instance, nonceSecret: randomBytes(32) },
-    store: new PrismaControlStore(parts.open.db),
+    store: parts.store,
     hub: parts.hub,
     limiter: new RateLimiter(),
     now: Date.now,

@@ -1,9 +1,12 @@
 import { buildRenewRequest } from '@thatdam/control/access-node'
 import { makeNonce, verifyHello } from '@thatdam/control/join'
+import type { RelayCursor } from '@thatdam/control/relay'
+import { recordHash } from '@thatdam/control/roster'
 import { FACTS, reportOf, sampleMachine } from '@thatdam/control/testing/samples'
 import { parseToken } from '@thatdam/control/token'
 import type { JoinHelloResponse, RenewResponse } from '@thatdam/protocol/join'
 import type { PollResponse, ReportRequest } from '@thatdam/protocol/poll'
+import type { GenesisRecord, RosterRecord } from '@thatdam/protocol/roster'
 import { type Answer, ask } from './browser.ts'
 
 /** A machine that speaks the agent's protocol with its real cryptography, without running anything. */
@@ -25,13 +28,14 @@ export class Machine {
     return ask(this.base, { method: 'POST', path, body, headers, ...(this.from === undefined ? {} : { from: this.from }) })
   }
 
-  async join(tokenText: string): Promise<Answer> {
+  /** `ring`: one with others that it is in already. */
+  async join(tokenText: string, ring?: { genesis: GenesisRecord; records: RosterRecord[] }): Promise<Answer> {
     const sent = { version: 1 as const, clientNonce: makeNonce() }
     const answer = await this.#post('/agent/v1/join/hello', sent)
     const hello = answer.json<JoinHelloResponse>()
     verifyHello(hello, sent, parseToken(tokenText).fingerprint)
     this.serverKey = hello.serverKey
-    return this.#post('/agent/v1/join', this.self.ask(tokenText, hello))
+    return this.#post('/agent/v1/join', this.self.ask(tokenText, hello, ring))
   }
 
   async renew(): Promise<Answer> {
@@ -45,21 +49,28 @@ export class Machine {
     return answer
   }
 
-  poll(cursor: number): Promise<Answer> {
+  /** `relay`: what it has of the ring's records already. */
+  poll(cursor: number, relay?: RelayCursor): Promise<Answer> {
     const headers = { authorization: `Bearer ${this.accessToken}` }
-    return ask(this.base, { path: `/agent/v1/poll?cursor=${cursor}`, headers })
+    const has = relay === undefined ? '' : `&records=${relay.position}&digest=${relay.digest}`
+    return ask(this.base, { path: `/agent/v1/poll?cursor=${cursor}${has}`, headers })
   }
 
   /** A poll that the server surely holds: of two polls of one node the later ends the earlier. */
-  async hold(): Promise<{ answer: Promise<Answer> }> {
+  async hold(relay?: RelayCursor): Promise<{ answer: Promise<Answer> }> {
     const cursor = await this.revision()
-    const [one, other] = [this.poll(cursor), this.poll(cursor)]
+    const [one, other] = [this.poll(cursor, relay), this.poll(cursor, relay)]
     const ended = await Promise.race([one.then(() => 'one' as const), other.then(() => 'other' as const)])
     return { answer: ended === 'one' ? other : one }
   }
 
   async revision(): Promise<number> {
     return (await this.poll(0)).json<PollResponse>().revision
+  }
+
+  /** A report that names this ring. */
+  reportRing(genesis: GenesisRecord, records: RosterRecord[] = []): Promise<Answer> {
+    return this.report({ ring: { genesisHash: recordHash(genesis.body), records } })
   }
 
   report(changes: Partial<ReportRequest> = {}): Promise<Answer> {

@@ -1,6 +1,9 @@
-import type { PollResponse, ReportRequest } from '@thatdam/protocol/poll'
+import type { ReportRequest } from '@thatdam/protocol/poll'
 import type { RenewalDecision } from '../credentials.ts'
-import type { AuditEvent, ControlStore, NodeRecord, RedeemInput, RedeemOutcome, StoredToken } from '../store.ts'
+import type { HeldCursor } from '../poll-hub.ts'
+import type { RelayCursor } from '../relay.ts'
+import type { AuditEvent, ControlStore, NodeRecord, PollNews, RedeemInput, RedeemOutcome, StoredToken } from '../store.ts'
+import { MemoryRings } from './memory-rings.ts'
 
 /**
  * The ports in memory, for tests. Each call first yields to the event loop, as a database does, so that calls made at once really
@@ -9,9 +12,11 @@ import type { AuditEvent, ControlStore, NodeRecord, RedeemInput, RedeemOutcome, 
 export class MemoryStore implements ControlStore {
   readonly tokens = new Map<string, StoredToken & { redemptions: { nodeKey: string; nodeId: string }[] }>()
   readonly nodes = new Map<string, NodeRecord>()
-  readonly news = new Map<string, PollResponse>()
+  readonly news = new Map<string, PollNews>()
   readonly reports: ReportRequest[] = []
   readonly events: AuditEvent[] = []
+  /** Null: this control plane founds no rings. */
+  rings: MemoryRings | null = null
   /** Calls of loadPoll so far. */
   loads = 0
 
@@ -30,7 +35,10 @@ export class MemoryStore implements ControlStore {
     if (token === undefined) return { kind: 'unknown' }
     const { organisation } = token
     const before = token.redemptions.find((one) => one.nodeKey === input.nodeKey)
-    if (before !== undefined) return { kind: 'joined', nodeId: before.nodeId, organisation, repeated: true }
+    if (before !== undefined) {
+      const place = this.rings?.place(organisation.id, input) ?? null
+      return typeof place === 'string' ? { kind: place } : { kind: 'joined', nodeId: before.nodeId, organisation, repeated: true, place }
+    }
     if (token.revokedAtMs !== null) return { kind: 'revoked' }
     if (input.nowMs >= token.expiresAtMs) return { kind: 'expired' }
     if (token.redemptions.length >= token.maxUses) return { kind: 'used' }
@@ -40,6 +48,8 @@ export class MemoryStore implements ControlStore {
     const known = elsewhere ? undefined : row
     const namesake = [...this.nodes.values()].find((node) => node.nodeId === input.nodeId && node.organisationId === organisation.id)
     if (namesake !== undefined && namesake.nodeKey !== input.nodeKey) return { kind: 'node-id-taken' }
+    const place = this.rings?.place(organisation.id, input) ?? null
+    if (typeof place === 'string') return { kind: place }
     token.redemptions.push({ nodeKey: input.nodeKey, nodeId: input.nodeId })
     this.nodes.set(input.nodeKey, {
       ...(known ?? { id: `row-${this.nodes.size + 1}`, sequence: 0, lastRequestNonce: null, lastSentAtMs: 0 }),
@@ -49,7 +59,7 @@ export class MemoryStore implements ControlStore {
       lockedAtMs: null,
       revokedAtMs: null,
     })
-    return { kind: 'joined', nodeId: input.nodeId, organisation, repeated: false }
+    return { kind: 'joined', nodeId: input.nodeId, organisation, repeated: false, place }
   }
 
   audit(event: AuditEvent): Promise<void> {
@@ -85,16 +95,34 @@ export class MemoryStore implements ControlStore {
     return node === undefined || node.revokedAtMs !== null || node.lockedAtMs !== null
   }
 
-  async saveReport(_node: NodeRecord, report: ReportRequest): Promise<void> {
+  async saveReport(node: NodeRecord, report: ReportRequest, nowMs: number): Promise<void> {
     await breath()
     this.reports.push(report)
+    if (report.ring) this.rings?.report(node, report.ring, nowMs)
   }
 
-  async loadPoll(node: NodeRecord, cursor: number): Promise<PollResponse | null> {
+  async loadPoll(node: NodeRecord, asked: { cursor: number; relay: RelayCursor; nowMs: number }): Promise<PollNews | null> {
     await breath()
     this.loads += 1
     const row = this.news.get(node.nodeKey)
-    return row === undefined || row.revision === cursor ? null : row
+    const ring = this.rings?.news(node, asked) ?? null
+    if (ring === null) return row === undefined || row.revision === asked.cursor ? null : row
+    const revision = Math.max(row?.revision ?? 0, ring.revision)
+    if (revision === asked.cursor && !ring.hasRecords) return null
+    const base: PollNews = row ?? { version: 1, revision, settings: null, commands: [], plan: null }
+    return { ...base, revision, ring: ring.news, waiting: ring.waiting }
+  }
+
+  async changedSince(held: readonly HeldCursor[]): Promise<string[]> {
+    await breath()
+    const nodes = new Map([...this.nodes.values()].map((node) => [node.id, node]))
+    return held
+      .filter(({ key, cursor }) => {
+        const node = nodes.get(key)
+        const row = node && this.news.get(node.nodeKey)
+        return node === undefined || node.revokedAtMs !== null || node.lockedAtMs !== null || (row !== undefined && row.revision !== cursor)
+      })
+      .map(({ key }) => key)
   }
 }
 

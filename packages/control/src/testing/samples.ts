@@ -1,9 +1,11 @@
 import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { JoinHelloResponse, JoinRequest } from '@thatdam/protocol/join'
 import type { ReportRequest } from '@thatdam/protocol/poll'
+import type { GenesisRecord, RosterBody, RosterRecord } from '@thatdam/protocol/roster'
 import { makeGenesis } from '../genesis.ts'
 import { buildJoinRequest, makeNonce } from '../join.ts'
 import { fingerprint, generateKey, type KeyPair } from '../keys.ts'
+import { recordHash } from '../roster.ts'
 import type { StoredToken } from '../store.ts'
 import { makeToken, newRingScope, parseToken } from '../token.ts'
 
@@ -65,11 +67,44 @@ export function sampleToken(instanceKey: string, nowMs: number, changes: Partial
 export const sampleGenesis = (node: KeyPair, nodeId: string, clusterId: string = crypto.randomUUID()) =>
   makeGenesis(node, { clusterId, nodeId, bootCounter: 1, createdAtMs: 1_800_000_000_000, nonce: makeNonce() })
 
+const signedRecord = (signer: KeyPair, body: RosterBody): RosterRecord => ({
+  body,
+  signer: signer.publicKey,
+  signature: signer.sign('thatdam-roster-v1', body),
+})
+
+/** An admission signed in sight of `previous`. */
+export function sampleAdmission(
+  signer: KeyPair,
+  node: { publicKey: string; nodeId: string; admitter?: boolean },
+  previous: RosterRecord,
+): RosterRecord {
+  const { publicKey, nodeId, admitter = false } = node
+  const { clusterId } = previous.body
+  const hash = recordHash(previous.body)
+  return signedRecord(signer, { kind: 'admission', version: 1, clusterId, nodeId, publicKey, bootCounter: 1, admitter, previous: hash })
+}
+
+export function sampleRemoval(signer: KeyPair, nodeId: string, previous: RosterRecord, seen: RosterRecord[] = []): RosterRecord {
+  const { clusterId } = previous.body
+  const hashes = seen.map((record) => recordHash(record.body))
+  return signedRecord(signer, { kind: 'removal', version: 1, clusterId, nodeId, seen: hashes, previous: recordHash(previous.body) })
+}
+
 /** A machine that is about to join: its key, and its request for a server's hello. */
 export function sampleMachine(nodeId = 'pi5-0a1b2c', clusterId?: string) {
   const node = generateKey()
   const genesis = sampleGenesis(node, nodeId, clusterId)
-  const ask = (tokenText: string, hello: JoinHelloResponse): JoinRequest =>
-    buildJoinRequest({ token: parseToken(tokenText), hello, node, nodeId, genesis, facts: FACTS, allowedIndexRoots: ['/srv/photos'] })
+  /** `ring`: another than its own that it is in. */
+  const ask = (tokenText: string, hello: JoinHelloResponse, ring?: { genesis: GenesisRecord; records: RosterRecord[] }): JoinRequest =>
+    buildJoinRequest({
+      token: parseToken(tokenText),
+      hello,
+      node,
+      nodeId,
+      facts: FACTS,
+      allowedIndexRoots: ['/srv/photos'],
+      ...(ring ?? { genesis }),
+    })
   return { node, nodeId, genesis, ask }
 }

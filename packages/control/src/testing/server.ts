@@ -7,6 +7,7 @@ import { makeNonce, verifyHello } from '../join.ts'
 import { fingerprint, generateKey, type KeyPair, randomBytes } from '../keys.ts'
 import { PollHub } from '../poll-hub.ts'
 import { RateLimiter, type RateLimits } from '../rate-limits.ts'
+import { MemoryRings } from './memory-rings.ts'
 import { MemoryStore } from './memory-store.ts'
 import { sampleMachine, sampleToken } from './samples.ts'
 
@@ -14,7 +15,7 @@ import { sampleMachine, sampleToken } from './samples.ts'
 export class TestControl {
   readonly instance: KeyPair = generateKey()
   readonly store = new MemoryStore()
-  readonly hub = new PollHub({ heldMax: 1000 })
+  readonly hub: PollHub
   readonly errors: unknown[] = []
   /** Added to the real time. */
   skewMs = 0
@@ -22,7 +23,24 @@ export class TestControl {
   readonly #server: Server
   readonly deps: AgentRouteDeps
 
-  constructor(options: { limits?: RateLimits; holdMs?: readonly [number, number]; isTrustedProxy?: (address: string) => boolean } = {}) {
+  constructor(
+    options: {
+      limits?: RateLimits
+      holdMs?: readonly [number, number]
+      isTrustedProxy?: (address: string) => boolean
+      requeryMs?: number
+      founds?: boolean
+    } = {},
+  ) {
+    this.hub = new PollHub({
+      heldMax: 1000,
+      requery: {
+        everyMs: options.requeryMs ?? 10_000,
+        changed: (held) => this.store.changedSince(held),
+        onError: (error) => this.errors.push(error),
+      },
+    })
+    if (options.founds) this.store.rings = new MemoryRings((nodeKey) => this.hub.wake(this.store.nodes.get(nodeKey)?.id ?? ''))
     this.deps = {
       server: { instance: this.instance, nonceSecret: randomBytes(32) },
       store: this.store,

@@ -1,0 +1,262 @@
+import path from 'node:path'
+import { judgeJoinIntent } from '@thatdam/control/join-intent'
+import { verifyJoinResponse } from '@thatdam/control/join'
+import { verifySignature } from '@thatdam/control/keys'
+import { RELAY_START, recordId, relayOn } from '@thatdam/control/relay'
+import { verifyPlace } from '@thatdam/control/ring-place'
+import { foldRoster, recordHash } from '@thatdam/control/roster'
+import { sampleAdmission, sampleGenesis, sampleMachine, sampleRemoval } from '@thatdam/control/testing/samples'
+import { createClient, type Database } from '@thatdam/db/client'
+import { startPostgres } from '@thatdam/db/postgres'
+import type { JoinResponse } from '@thatdam/protocol/join'
+import { PollResponse } from '@thatdam/protocol/poll'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { NodeView } from '../domain/node-view.ts'
+import { type Browser, signedUp } from '../testing/browser.ts'
+import { type CloudProcess, startCloud } from '../testing/cloud-process.ts'
+import { Machine } from '../testing/machine.ts'
+import { makeToken } from '../testing/owner.ts'
+
+let cloud: CloudProcess
+let db: Database
+let ada: Browser
+let people = 0
+
+beforeAll(async () => {
+  cloud = await startCloud()
+  const postgres = await startPostgres({ dataDir: path.join(cloud.dataRoot, 'pg') })
+  db = createClient(postgres.url('thatdam_cloud'), 2)
+}, 90_000)
+afterAll(async () => {
+  await db.$disconnect()
+  await cloud.stop()
+  cloud.remove()
+})
+/** An organisation without machines. */
+beforeEach(async () => {
+  ada = await signedUp(cloud.url, `ada-${(people += 1)}@example.org`)
+})
+
+/** Joins with a token of Ada's and has its credential. */
+async function join(machine: Machine, ring?: Parameters<Machine['join']>[1]): Promise<JoinResponse> {
+  const answer = await machine.join((await makeToken(ada)).text, ring)
+  if (answer.status !== 201) throw new Error(`${answer.status} ${answer.text}`)
+  await machine.renew()
+  return answer.json<JoinResponse>()
+}
+const machineOf = (nodeId: string): Machine => new Machine(cloud.url, nodeId)
+const polled = async (machine: Machine, ...asked: Parameters<Machine['poll']>): Promise<PollResponse> =>
+  PollResponse.parse((await machine.poll(...asked)).json())
+const rowOf = (machine: Machine) => db.cloudNode.findUniqueOrThrow({ where: { nodeKey: machine.self.node.publicKey } })
+const ringRow = async (machine: Machine) => db.cluster.findUnique({ where: { organisationId: (await rowOf(machine)).organisationId } })
+/** As if the lease had begun so long ago. */
+async function age(machine: Machine, ms: number): Promise<void> {
+  const { organisationId } = await rowOf(machine)
+  await db.cluster.update({ where: { organisationId }, data: { appointedAt: new Date(Date.now() - ms) } })
+}
+const admitted = (founder: Machine, machine: Machine, admitter = false) =>
+  sampleAdmission(
+    founder.self.node,
+    { publicKey: machine.self.node.publicKey, nodeId: machine.self.nodeId, admitter },
+    founder.self.genesis,
+  )
+
+describe('one ring for each organisation', () => {
+  test('of twelve that come at once one founds it, the others wait for that one; asking again tells the same', async () => {
+    const token = await makeToken(ada, { machines: 12 })
+    const machines = Array.from({ length: 12 }, (_, index) => machineOf(`at-once-${index}`))
+    const answers = await Promise.all(machines.map((machine) => machine.join(token.text)))
+    expect(answers.map((answer) => answer.status)).toEqual(machines.map(() => 201))
+    const places = answers.map((answer) => answer.json<JoinResponse>().ring)
+    const founder = machines[places.findIndex((place) => place?.role === 'founder')] as Machine
+    expect(places.filter((place) => place?.role === 'founder')).toHaveLength(1)
+    expect(new Set(places.map((place) => place?.genesis.body.clusterId))).toEqual(new Set([founder.self.genesis.body.clusterId]))
+    for (const [index, machine] of machines.entries()) {
+      const again = (await machine.join(token.text)).json<JoinResponse>()
+      expect(again.ring).toEqual(places[index])
+      const { organisation } = again
+      const told = { instanceKey: machine.serverKey, organisationId: organisation.id, nodeKey: machine.self.node.publicKey }
+      expect(again.ring && verifyPlace(again.ring, told)).toBe(true)
+      expect(again.ring && verifyPlace({ ...again.ring, role: 'founder' }, told)).toBe(again.ring?.role === 'founder')
+    }
+    expect(await db.cluster.count({ where: { genesisHash: recordHash(founder.self.genesis.body) } })).toBe(1)
+  })
+
+  test('the answer to a join is signed with its place', async () => {
+    const machine = machineOf('signed')
+    const token = await makeToken(ada)
+    const sent = await machine.join(token.text)
+    const other = sampleGenesis(machine.self.node, 'signed')
+    const request = {
+      transcript: {
+        nodeKey: machine.self.node.publicKey,
+        genesisHash: recordHash(machine.self.genesis.body),
+        serverKey: machine.serverKey,
+      },
+    }
+    const answer = sent.json<JoinResponse>()
+    const check = (given: JoinResponse) => () => verifyJoinResponse(given, request as Parameters<typeof verifyJoinResponse>[1])
+    expect(check(answer)).not.toThrow()
+    expect(check({ ...answer, ring: { ...(answer.ring as NonNullable<JoinResponse['ring']>), genesis: other } })).toThrow('altered')
+  })
+
+  test('a founder that does not confirm within its lease is replaced by the next that joins, and waits like the others', async () => {
+    const [first, second] = [machineOf('slow-founder'), machineOf('next-founder')]
+    expect((await join(first)).ring?.role).toBe('founder')
+    await age(first, 59_000)
+    const early = machineOf('within-the-lease')
+    expect((await join(early)).ring).toMatchObject({ role: 'member', genesis: first.self.genesis })
+    await age(first, 61_000)
+    expect((await join(second)).ring).toMatchObject({ role: 'founder', genesis: second.self.genesis })
+    // Too late: this report is of a ring that is not the organisation's any more.
+    expect((await first.reportRing(first.self.genesis)).status).toBe(204)
+    expect((await ringRow(first))?.confirmedAt).toBeNull()
+    expect((await polled(first, 0)).ring?.place).toMatchObject({ role: 'member', genesis: second.self.genesis })
+    expect((await second.reportRing(second.self.genesis)).status).toBe(204)
+    const waiting = (await polled(second, 0)).joinIntents?.map((intent) => intent.transcript.nodeId)
+    expect(waiting?.toSorted()).toEqual(['slow-founder', 'within-the-lease'])
+    await age(first, 10_000_000)
+    expect((await join(machineOf('much-later'))).ring).toMatchObject({ role: 'member', genesis: second.self.genesis })
+  })
+
+  test('a machine that waits with a held poll is appointed within seconds of the lease’s end', async () => {
+    const [first, second] = [machineOf('never-started'), machineOf('waits')]
+    await join(first)
+    await join(second)
+    const held = await second.hold()
+    await age(first, 61_000)
+    const news = PollResponse.parse((await held.answer).json())
+    expect(news.ring?.place).toMatchObject({ role: 'founder', genesis: second.self.genesis })
+  })
+
+  test('the founder removed before anybody was let in: the ring ends with it, and another founds one', async () => {
+    const [first, second] = [machineOf('sold-founder'), machineOf('stays')]
+    await join(first)
+    await first.reportRing(first.self.genesis)
+    await join(second)
+    const held = await second.hold()
+    const { id } = await rowOf(first)
+    expect((await ada.ask({ method: 'DELETE', path: `/api/nodes/${id}`, body: {} })).status).toBe(204)
+    expect(PollResponse.parse((await held.answer).json()).ring?.place).toMatchObject({ role: 'founder', genesis: second.self.genesis })
+  })
+})
+
+describe('a ring that a machine brings', () => {
+  test('becomes the organisation’s where there is none; with another one it gets a clear answer and the token stays good', async () => {
+    const [founder, member, other] = [machineOf('lan-founder'), machineOf('lan-member'), machineOf('of-another-ring')]
+    const records = [admitted(founder, member)]
+    const { genesis } = founder.self
+    expect((await join(member, { genesis, records })).ring).toMatchObject({ role: 'founder', genesis })
+    expect((await member.reportRing(genesis, records)).status).toBe(204)
+    expect((await join(founder, { genesis, records })).ring).toMatchObject({ role: 'member', genesis })
+    expect([(await rowOf(founder)).ringState, (await rowOf(member)).ringState]).toEqual(['in', 'in'])
+
+    const stranger = machineOf('elsewhere')
+    const theirs = { genesis: stranger.self.genesis, records: [admitted(stranger, other)] }
+    const token = await makeToken(ada)
+    const refused = await other.join(token.text, theirs)
+    expect([refused.status, refused.text]).toEqual([409, expect.stringContaining('another ring')])
+    expect((await db.joinToken.findUniqueOrThrow({ where: { id: token.id } })).uses).toBe(0)
+    const bob = await signedUp(cloud.url, `bob-${people}@example.org`)
+    const newcomer = machineOf('lan-third')
+    const third = sampleAdmission(founder.self.node, { publicKey: newcomer.self.node.publicKey, nodeId: 'lan-third' }, genesis)
+    const elsewhere = await newcomer.join((await makeToken(bob)).text, { genesis, records: [third] })
+    expect([elsewhere.status, elsewhere.text]).toEqual([401, expect.stringContaining('belongs to another organisation')])
+  })
+})
+
+describe('from waiting to being let in', () => {
+  test('members get the intent in under half a second, the waiting machine its admission; strangers and the waiting get none', async () => {
+    const [founder, machine] = [machineOf('lets-in'), machineOf('comes-in')]
+    const { organisation } = await join(founder)
+    await founder.reportRing(founder.self.genesis)
+    const heldByFounder = await founder.hold()
+    const startedAt = performance.now()
+    await join(machine)
+    const told = PollResponse.parse((await heldByFounder.answer).json())
+    expect(performance.now() - startedAt).toBeLessThan(500)
+    const [intent] = told.joinIntents ?? []
+    if (intent === undefined) throw new Error('no intent came')
+    const { genesis } = founder.self
+    const genesisHash = recordHash(genesis.body)
+    const expected = { instanceKey: founder.serverKey, organisationId: organisation.id, genesisHash }
+    const decision = judgeJoinIntent(intent, expected, foldRoster([genesis], genesisHash, verifySignature))
+    expect(decision).toEqual({ kind: 'admit', nodeId: 'comes-in', publicKey: machine.self.node.publicKey, bootCounter: 1 })
+
+    expect((await polled(machine, 0)).joinIntents).toBeUndefined()
+    const heldByMachine = await machine.hold(RELAY_START)
+    const record = admitted(founder, machine)
+    const sentAt = performance.now()
+    expect((await founder.reportRing(genesis, [record])).status).toBe(204)
+    const news = PollResponse.parse((await heldByMachine.answer).json())
+    expect(performance.now() - sentAt).toBeLessThan(500)
+    expect(news.ring).toMatchObject({ admitted: true, after: 0, position: 1, records: [record], more: false })
+    expect(news.ring?.digest).toBe(relayOn(RELAY_START, [recordId(record)]).digest)
+    expect((await polled(founder, 0)).joinIntents).toBeUndefined()
+    const actions = await db.auditEvent.findMany({
+      where: { organisationId: organisation.id, action: { startsWith: 'ring.' } },
+      orderBy: { id: 'asc' },
+    })
+    expect(actions.map(({ action, actor }) => [action, actor])).toEqual([
+      ['ring.founded', 'node:lets-in'],
+      ['ring.joined', 'node:comes-in'],
+    ])
+  })
+
+  test('forged records are not kept; pages come in order and end; one that began elsewhere begins anew', async () => {
+    const founder = machineOf('pages')
+    await join(founder)
+    const { genesis, node } = founder.self
+    const forged = { ...admitted(founder, machineOf('forged')), signature: node.sign('thatdam-plan-v1', genesis.body) }
+    const foreign = sampleAdmission(node, { publicKey: node.publicKey, nodeId: 'x' }, sampleGenesis(node, 'pages'))
+    expect((await founder.reportRing(genesis, [forged, foreign])).status).toBe(204)
+    expect((await ringRow(founder))?.position).toBe(0)
+    const records = Array.from({ length: 100 }, (_, index) =>
+      sampleAdmission(node, { publicKey: sampleMachine().node.publicKey, nodeId: `n-${index}` }, genesis),
+    )
+    await founder.reportRing(genesis, records.slice(0, 60))
+    await founder.reportRing(genesis, records.slice(40))
+    const first = await polled(founder, 0)
+    expect(first.ring).toMatchObject({ after: 0, position: 64, more: true })
+    const has = relayOn(RELAY_START, first.ring?.records.map(recordId) ?? [])
+    // The same revision, and still an answer at once: there are more records.
+    const second = await polled(founder, first.revision, has)
+    expect(second.ring).toMatchObject({ after: 64, position: 100, more: false })
+    expect([...(first.ring?.records ?? []), ...(second.ring?.records ?? [])]).toEqual(records)
+    const all = relayOn(has, second.ring?.records.map(recordId) ?? [])
+    expect(second.ring?.digest).toBe(all.digest)
+    expect((await polled(founder, second.revision, { ...all, digest: 'f'.repeat(64) })).ring?.after).toBe(0)
+    expect((await founder.report({ ring: { genesisHash: 'f'.repeat(64), records: records.slice(0, 5) } })).status).toBe(204)
+    expect((await founder.report({ ring: { genesisHash: recordHash(genesis.body), records: [...records, ...records] } })).status).toBe(400)
+  })
+
+  test('one that the ring removed hears of it, and comes back only by a token redeemed after that', async () => {
+    const [founder, machine] = [machineOf('keeps-order'), machineOf('goes-and-comes')]
+    const { organisation } = await join(founder)
+    await join(machine)
+    const { genesis } = founder.self
+    const inside = admitted(founder, machine)
+    await founder.reportRing(genesis, [inside])
+    const removal = sampleRemoval(founder.self.node, 'goes-and-comes', inside, [inside])
+    const held = await machine.hold(relayOn(RELAY_START, [recordId(inside)]))
+    await founder.reportRing(genesis, [removal])
+    expect(PollResponse.parse((await held.answer).json()).ring).toMatchObject({ admitted: false, records: [removal] })
+    expect((await polled(founder, 0)).joinIntents).toBeUndefined()
+    await join(machine, { genesis, records: [inside, removal] })
+    const [intent] = (await polled(founder, 0)).joinIntents ?? []
+    expect(intent?.voucher).toMatchObject({ organisationId: organisation.id, removal: recordHash(removal.body) })
+  })
+
+  test('a machine that its owner removes while it waits is not offered any more', async () => {
+    const [founder, machine] = [machineOf('the-founder'), machineOf('second-thoughts')]
+    await join(founder)
+    await founder.reportRing(founder.self.genesis)
+    await join(machine)
+    expect((await polled(founder, 0)).joinIntents).toHaveLength(1)
+    const { nodes } = (await ada.ask({ path: '/api/nodes' })).json<{ nodes: NodeView[] }>()
+    const held = await founder.hold()
+    const { id = '' } = nodes.find((node) => node.nodeId === 'second-thoughts') ?? {}
+    expect((await ada.ask({ method: 'DELETE', path: `/api/nodes/${id}`, body: {} })).status).toBe(204)
+    expect(PollResponse.parse((await held.answer).json()).joinIntents).toBeUndefined()
+  })
+})

@@ -1,0 +1,108 @@
+import { RELAY_PAGE_MAX, type ReportRequest } from '@thatdam/protocol/poll'
+import { confirms, type FoundedRing, isLapsed, placeInRing } from '../founding.ts'
+import type { KeptIntent } from '../join-intent.ts'
+import { type KeptRecord, keptRoster, RELAY_START, recordId, relayAfter, type RelayCursor, relayOn, takeRecords } from '../relay.ts'
+import { recordHash } from '../roster.ts'
+import type { NodeRecord, Place, PollNews, RedeemInput, RedeemRefusal } from '../store.ts'
+
+type Kept = { ring: FoundedRing; records: KeptRecord[]; cursor: RelayCursor }
+type Machine = { comer: RedeemInput; organisationId: string; intent: KeptIntent | null; revision: number }
+
+/** Founding and relaying in memory, by the same decisions as in PostgreSQL. `wake` is told the keys of nodes that have news. */
+export class MemoryRings {
+  readonly rings = new Map<string, Kept>()
+  readonly machines = new Map<string, Machine>()
+  readonly #wake: (nodeKey: string) => void
+  constructor(wake: (nodeKey: string) => void) {
+    this.#wake = wake
+  }
+
+  place(organisationId: string, comer: RedeemInput): Place | RedeemRefusal {
+    const known = this.rings.get(organisationId)
+    const placement = placeInRing(known?.ring ?? null, comer, comer.nowMs)
+    if (placement.kind === 'other-ring' || placement.kind === 'no-ring') return placement.kind
+    if (placement.kind === 'appoint') {
+      if ([...this.rings].some(([id, { ring }]) => id !== organisationId && ring.genesisHash === comer.genesisHash)) return 'ring-elsewhere'
+      this.#found(organisationId, comer, comer.nowMs)
+    }
+    const kept = this.rings.get(organisationId) as Kept
+    const roster = keptRoster(kept.records)
+    const isIn = kept.ring.founderKey === comer.nodeKey || roster.members.get(comer.nodeId)?.publicKey === comer.nodeKey
+    const intent = { ...comer.intent, removal: roster.removed.get(comer.nodeId)?.record ?? null }
+    this.machines.set(comer.nodeKey, {
+      comer,
+      organisationId,
+      intent: isIn && kept.ring.confirmedAtMs !== null ? null : intent,
+      revision: 1,
+    })
+    this.#tell(organisationId)
+    return { role: kept.ring.founderKey === comer.nodeKey ? 'founder' : 'member', ring: kept.ring }
+  }
+
+  report(node: NodeRecord, { genesisHash, records }: NonNullable<ReportRequest['ring']>, nowMs: number): void {
+    const kept = this.rings.get(node.organisationId)
+    if (kept?.ring.genesisHash !== genesisHash) return
+    const isConfirmed = confirms(kept.ring, { nodeKey: node.nodeKey, genesisHash })
+    if (isConfirmed) kept.ring = { ...kept.ring, confirmedAtMs: nowMs }
+    const { taken, roster } = takeRecords(kept.records, records)
+    kept.records.push(...taken)
+    kept.cursor = relayOn(
+      kept.cursor,
+      taken.map(({ id }) => id),
+    )
+    const keys = new Set([kept.ring.founderKey, ...[...roster.members.values()].map((member) => member.publicKey)])
+    for (const machine of this.machines.values()) if (keys.has(machine.comer.nodeKey)) machine.intent = null
+    if (isConfirmed || taken.length > 0) this.#tell(node.organisationId)
+  }
+
+  news(
+    node: NodeRecord,
+    asked: { relay: RelayCursor; nowMs: number },
+  ): { revision: number; hasRecords: boolean; news: NonNullable<PollNews['ring']>; waiting: KeptIntent[] } | null {
+    const machine = this.machines.get(node.nodeKey)
+    if (machine === undefined) return null
+    const before = this.rings.get(node.organisationId)
+    if (machine.intent !== null && (before === undefined || isLapsed(before.ring, asked.nowMs))) {
+      if (placeInRing(before?.ring ?? null, machine.comer, asked.nowMs).kind === 'appoint')
+        this.#found(node.organisationId, machine.comer, asked.nowMs)
+    }
+    const kept = this.rings.get(node.organisationId)
+    if (kept === undefined) return null
+    const { ring, records, cursor } = kept
+    const after = relayAfter(asked.relay, cursor)
+    const page = after === null ? [] : records.slice(1 + after, 1 + after + RELAY_PAGE_MAX)
+    const begin = after ?? cursor.position
+    const isMember = machine.intent === null || ring.founderKey === node.nodeKey
+    const waiting = [...this.machines.values()].filter((one) => one.organisationId === node.organisationId && one.intent !== null)
+    return {
+      revision: machine.revision,
+      hasRecords: after !== null,
+      news: {
+        place: { role: ring.founderKey === node.nodeKey ? 'founder' : 'member', ring },
+        admitted: isMember,
+        rendezvous: false,
+        after: begin,
+        position: begin + page.length,
+        records: page.map(({ record }) => record),
+        more: begin + page.length < cursor.position,
+        digest: cursor.digest,
+      },
+      waiting: isMember && ring.confirmedAtMs !== null ? waiting.flatMap(({ intent }) => intent ?? []) : [],
+    }
+  }
+
+  #found(organisationId: string, comer: RedeemInput, nowMs: number): void {
+    const { genesis, nodeKey: founderKey } = comer
+    const ring = { genesis, genesisHash: recordHash(genesis.body), founderKey, appointedAtMs: nowMs, confirmedAtMs: null }
+    this.rings.set(organisationId, { ring, records: [{ id: recordId(genesis), record: genesis }], cursor: RELAY_START })
+    this.#tell(organisationId)
+  }
+
+  #tell(organisationId: string): void {
+    for (const [nodeKey, machine] of this.machines) {
+      if (machine.organisationId !== organisationId) continue
+      machine.revision += 1
+      this.#wake(nodeKey)
+    }
+  }
+}
