@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Now } from '../election/contract.ts'
 import type { ClockWord } from './contract.ts'
-import { CLOCKS_MAX, FORGET_MS, initialRingTime, ringTimeMs, stepRingTime, type RingTimeState } from './machine.ts'
+import { AWAY_GRACE_MS, CLOCKS_MAX, HOLD_OVER_MS, initialRingTime, ringTimeMs, stepRingTime, type RingTimeState } from './machine.ts'
 
 const TRUE_MS = 1_800_000_000_000
 const YEAR_MS = 365 * 24 * 3_600_000
@@ -84,14 +84,58 @@ test('of two clocks that nobody vouches for the later one counts, on both sides 
   expect(pair.map((machine) => machine.offAt(20_000))).toEqual([2_000, 2_000])
 })
 
-test('who is away, or has not been heard of for half a minute, does not count', () => {
+test('who has been away for longer than a mistake lasts does not count; who answers counts however old the last word of its clock is', () => {
   const pi = new Machine('pi', -YEAR_MS)
-  const mac = new Machine('mac', 0, true)
+  const mac = new Machine('mac', 0)
   talk([pi, mac], 0, 10_000)
   expect(pi.offAt(10_000)).toBe(0)
-  const alone = stepRingTime(pi.state, { kind: 'alive', alive: new Set(['pi']) }, pi.now(11_000), 0).state
-  expect(ringTimeMs(alone, pi.now(11_000)) - TRUE_MS - 11_000).toBe(-YEAR_MS)
-  expect(pi.offAt(10_000 + FORGET_MS + 1)).toBe(-YEAR_MS)
+  expect(pi.offAt(3_600_000)).toBe(0)
+  const offWhenAway = (...toldMs: readonly number[]): number => {
+    let state = stepRingTime(pi.state, { kind: 'alive', alive: new Set(['pi']) }, pi.now(11_000), 0).state
+    for (const atMs of toldMs) state = stepRingTime(state, { kind: 'tick', isSynchronised: false }, pi.now(atMs), 0).state
+    const endMs = toldMs.at(-1) ?? 11_000
+    return ringTimeMs(state, pi.now(endMs)) - TRUE_MS - endMs
+  }
+  expect(offWhenAway()).toBe(0)
+  expect(offWhenAway(14_000, 17_000)).toBe(0)
+  expect(offWhenAway(14_000, 11_000 + AWAY_GRACE_MS)).toBe(-YEAR_MS)
+  const back = stepRingTime(pi.state, { kind: 'alive', alive: new Set(['pi', 'mac']) }, pi.now(12_000), 0).state
+  expect(ringTimeMs(back, pi.now(99_000)) - TRUE_MS - 99_000).toBe(0)
+})
+
+test('the one machine that followed a time server goes, or starts again without: the others, and those that come later, know its time for a day', () => {
+  const pi = new Machine('pi', -YEAR_MS)
+  const win = new Machine('win', 60_000)
+  const mac = new Machine('mac', 20, true)
+  talk([pi, win, mac], 0, 20_000)
+  talk([pi, win], 20_500, 60_000)
+  for (const machine of [pi, win]) expect(machine.offAt(60_000)).toBe(20)
+  const late = new Machine('late', -TRUE_MS, false, 60_000)
+  const again = new Machine('mac', -YEAR_MS, false, 60_000)
+  talk([pi, win, late, again], 60_500, 90_000)
+  for (const machine of [pi, win, late, again]) expect(machine.offAt(90_000)).toBe(20)
+  expect(pi.offAt(20_000 + HOLD_OVER_MS + 1)).not.toBe(20)
+})
+
+test('a machine whose clock is set by hand goes by what it knew', () => {
+  const mac = new Machine('mac', 20, true)
+  const pi = new Machine('pi', -YEAR_MS)
+  talk([mac, pi], 0, 20_000)
+  mac.offMs = -YEAR_MS
+  mac.isSynchronised = false
+  talk([mac, pi], 20_500, 40_000)
+  for (const machine of [mac, pi]) expect(machine.offAt(40_000)).toBe(20)
+})
+
+test('clocks that a member invents count for nothing: nobody of that name is in the ring', () => {
+  const pi = new Machine('pi', 0)
+  const heard = Array.from({ length: 20 }, (_, index) => ({ nodeId: `a${index}`, aheadMs: YEAR_MS, isSynchronised: false, ageMs: 0 }))
+  const message: ClockWord = { wallMs: TRUE_MS, isSynchronised: false, heard }
+  pi.state = stepRingTime(pi.state, { kind: 'alive', alive: new Set(['pi', 'evil']) }, pi.now(0), 0).state
+  pi.state = stepRingTime(pi.state, { kind: 'message', from: 'evil', message }, pi.now(0), 0).state
+  expect(pi.offAt(0)).toBe(0)
+  pi.state = stepRingTime(pi.state, { kind: 'tick', isSynchronised: false }, pi.now(3_000), 0).state
+  expect([...pi.state.clocks.keys()]).toEqual(['evil'])
 })
 
 test('a laptop whose monotonic clock stood still while it slept is not late afterwards', () => {

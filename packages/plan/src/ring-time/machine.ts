@@ -5,10 +5,12 @@ import type { ClockHeard, ClockWord, RingTimeAction, RingTimeEvent } from './con
 
 /** A clock is told to one other member this often: in a ring of n all know all after about log n times this. */
 export const TELL_MS = 2_000
-/** A clock of which no word came for this long is not reachable. */
-export const FORGET_MS = 30_000
+/** The clock of a member that fell silent counts for this long: taken for away by mistake, it is back sooner, and nobody's median has moved. */
+export const AWAY_GRACE_MS = 15_000
 /** The median is taken of this many clocks at most, and all nodes take the same ones. Bounds a message too. */
 export const CLOCKS_MAX = 32
+/** A time that a server gave is kept for this long by those who heard it: by then clocks that nobody corrects are some seconds off. */
+export const HOLD_OVER_MS = 24 * 3_600_000
 /** The wall clock went on further than the monotonic one by more than this: the machine slept, or somebody set the clock. */
 const LEAP_MS = 1_000
 
@@ -25,19 +27,26 @@ export interface RingTimeState {
   readonly nodeId: NodeId
   readonly isSynchronised: boolean
   readonly alive: ReadonlySet<NodeId>
-  /** Of others. After a tick at most twice CLOCKS_MAX. */
+  /** Of others, the newest word. After a tick at most twice CLOCKS_MAX. */
   readonly clocks: ReadonlyMap<NodeId, Clock>
+  /** The newest word that each clock gave while it followed a time server, this node's own among them. After a tick at most CLOCKS_MAX. */
+  readonly vouched: ReadonlyMap<NodeId, Clock>
+  /** When a member whose clock is held fell silent, by this node's monotonic clock. */
+  readonly leftAtMs: ReadonlyMap<NodeId, number>
   readonly nextTellAtMs: number
   /** Both clocks at the last event. */
   readonly last: Now
 }
 
 /**
- * Ring time (DESIGN §5): the median of the reachable clocks, those that follow a time server first; a node alone goes by its own.
+ * Ring time (DESIGN §5): the median of the reachable clocks, those that follow a time server first; a node alone goes by its own. Where none in
+ * reach follows one, but some did, what they said then goes on to count for a day: who knew the time does not lose it with its one teacher.
  *
- *     own clock ──▶ told to a member, with the clocks of others ──▶ held there for half a minute ──▶ median of the same few everywhere
+ *     own clock ──▶ told to a member, with the clocks of others ──▶ held there while its owner answers ──▶ median of the same few everywhere
  *
- * Where no clock follows a time server there is no truth, but all agree: the same clocks are taken everywhere (by node id), and of two in the
+ * Word of a clock does not age: as both clocks go on, its offset stays right until its owner says otherwise. Who forgot a clock because no word
+ * of it came by for a while would take the median of others than its neighbours do, and clocks that nobody vouches for lie years apart.
+ * Where no clock ever followed a time server there is no truth, but all agree: the same clocks are taken everywhere (by node id), and of two in the
  * middle the later one, because a machine without a battery for its clock wakes up in the past. It stamps ops; it never steps a system clock.
  * A machine that slept forgets the others' clocks: they were held against its monotonic clock, which may have stood still.
  */
@@ -46,9 +55,13 @@ export const initialRingTime = (nodeId: NodeId, now: Now): RingTimeState => ({
   isSynchronised: false,
   alive: new Set([nodeId]),
   clocks: new Map(),
+  vouched: new Map(),
+  leftAtMs: new Map(),
   nextTellAtMs: now.monotonicMs,
   last: now,
 })
+
+const NONE: ReadonlyMap<NodeId, Clock> = new Map()
 
 /** `random` is one draw of [0, 1). */
 export function stepRingTime(
@@ -57,16 +70,25 @@ export function stepRingTime(
   now: Now,
   random: number,
 ): { state: RingTimeState; actions: RingTimeAction[] } {
-  const state = { ...before, last: now, clocks: hasLeapt(before, now) ? new Map<NodeId, Clock>() : before.clocks }
+  const state = hasLeapt(before, now) ? { ...before, last: now, clocks: NONE, vouched: NONE } : { ...before, last: now }
   switch (event.kind) {
     case 'alive':
-      return { state: { ...state, alive: event.alive }, actions: [] }
+      return { state: withAlive(state, event.alive, now), actions: [] }
     case 'message':
       return { state: takeIn(state, event.from, event.message, now), actions: [] }
     case 'tick':
       return tick(state, event.isSynchronised, now, random)
   }
   return { state, actions: [] }
+}
+
+function withAlive(state: RingTimeState, alive: ReadonlySet<NodeId>, now: Now): RingTimeState {
+  const leftAtMs = new Map(state.leftAtMs)
+  for (const nodeId of state.clocks.keys()) {
+    if (alive.has(nodeId)) leftAtMs.delete(nodeId)
+    else if (state.alive.has(nodeId)) leftAtMs.set(nodeId, now.monotonicMs)
+  }
+  return { ...state, alive, leftAtMs }
 }
 
 /** Unix milliseconds. Ask at each use: this node's own clock may have jumped since the last event. */
@@ -77,23 +99,33 @@ export function ringTimeMs(state: RingTimeState, now: Now): number {
   return now.monotonicMs + (offsets[offsets.length >> 1] ?? now.wallMs - now.monotonicMs)
 }
 
-/** The clocks that count: of those in reach the synchronised ones, or all where none is; the first by node id, as everywhere. */
+/** The clocks that count: of those in reach the synchronised ones, else those held over, else all in reach; the first by node id, as everywhere. */
 function chosen(state: RingTimeState, now: Now): readonly Clock[] {
-  const own: Clock = {
-    nodeId: state.nodeId,
-    offsetMs: now.wallMs - now.monotonicMs,
-    isSynchronised: state.isSynchronised,
-    toldAtMs: now.monotonicMs,
-  }
+  const own = ownClock(state, now)
   if (hasLeapt(state, now)) return [own]
-  const reachable = [own, ...[...state.clocks.values()].filter((clock) => state.alive.has(clock.nodeId) && isFresh(clock, now))]
+  const reachable = [own, ...inReach(state, now)]
   const synchronised = reachable.filter((clock) => clock.isSynchronised)
-  return firstOf(synchronised.length > 0 ? synchronised : reachable)
+  if (synchronised.length > 0) return firstOf(synchronised)
+  const heldOver = lasting(state.vouched, now)
+  return firstOf(heldOver.length > 0 ? heldOver : reachable)
 }
+
+const ownClock = ({ nodeId, isSynchronised }: RingTimeState, now: Now): Clock => ({
+  nodeId,
+  offsetMs: now.wallMs - now.monotonicMs,
+  isSynchronised,
+  toldAtMs: now.monotonicMs,
+})
+
+const lasting = (vouched: ReadonlyMap<NodeId, Clock>, now: Now): Clock[] =>
+  [...vouched.values()].filter((clock) => now.monotonicMs - clock.toldAtMs < HOLD_OVER_MS)
 
 const hasLeapt = ({ last }: RingTimeState, now: Now): boolean => now.wallMs - last.wallMs - (now.monotonicMs - last.monotonicMs) > LEAP_MS
 
-const isFresh = (clock: Clock, now: Now): boolean => now.monotonicMs - clock.toldAtMs < FORGET_MS
+const inReach = ({ clocks, alive, leftAtMs }: RingTimeState, now: Now): Clock[] =>
+  [...clocks.values()].filter(
+    ({ nodeId }) => alive.has(nodeId) || now.monotonicMs - (leftAtMs.get(nodeId) ?? Number.NEGATIVE_INFINITY) < AWAY_GRACE_MS,
+  )
 
 const firstOf = (clocks: readonly Clock[]): readonly Clock[] =>
   clocks.length <= CLOCKS_MAX ? clocks : clocks.toSorted((a, b) => byText(a.nodeId, b.nodeId)).slice(0, CLOCKS_MAX)
@@ -106,26 +138,36 @@ function tick(
 ): { state: RingTimeState; actions: RingTimeAction[] } {
   const current = state.isSynchronised === isSynchronised ? state : { ...state, isSynchronised }
   if (now.monotonicMs < state.nextTellAtMs) return { state: current, actions: [] }
-  const clocks = kept([...state.clocks.values()].filter((clock) => state.alive.has(clock.nodeId) && isFresh(clock, now)))
-  const next = { ...current, clocks, nextTellAtMs: now.monotonicMs + TELL_MS * (0.75 + random / 2) }
+  const clocks = kept(inReach(state, now))
+  const leftAtMs = new Map([...state.leftAtMs].filter(([nodeId]) => clocks.has(nodeId)))
+  const vouched = byId(firstOf(lasting(isSynchronised ? withOwn(current, now) : state.vouched, now)))
+  const next = { ...current, clocks, leftAtMs, vouched, nextTellAtMs: now.monotonicMs + TELL_MS * (0.75 + random / 2) }
   const others = [...state.alive].filter((nodeId) => nodeId !== state.nodeId)
   const to = others[Math.floor(random * others.length)]
   return { state: next, actions: to === undefined ? [] : [{ kind: 'send', to, message: wordOf(next, now) }] }
 }
 
+const withOwn = (state: RingTimeState, now: Now): ReadonlyMap<NodeId, Clock> =>
+  new Map(state.vouched).set(state.nodeId, ownClock(state, now))
+
+const byId = (clocks: readonly Clock[]): Map<NodeId, Clock> => new Map(clocks.map((clock) => [clock.nodeId, clock]))
+
 /** In a large ring those that could count, whether some clock follows a time server or not. */
 function kept(clocks: readonly Clock[]): Map<NodeId, Clock> {
   const synchronised = firstOf(clocks.filter((clock) => clock.isSynchronised))
   const others = firstOf(clocks.filter((clock) => !clock.isSynchronised))
-  return new Map([...synchronised, ...others].map((clock) => [clock.nodeId, clock]))
+  return byId([...synchronised, ...others])
 }
 
-/** Of others those that would count: the synchronised first, else the first by id. */
+/** Those that would count: the synchronised first, then those held over, then the first by id. */
 function wordOf(state: RingTimeState, now: Now): ClockWord {
   const ownMs = now.wallMs - now.monotonicMs
   const all = [...state.clocks.values()]
   const synchronised = firstOf(all.filter((clock) => clock.isSynchronised))
-  const told = [...synchronised, ...firstOf(all.filter((clock) => !clock.isSynchronised))].slice(0, CLOCKS_MAX)
+  const isFollowing = (nodeId: NodeId): boolean =>
+    nodeId === state.nodeId ? state.isSynchronised : state.clocks.get(nodeId)?.isSynchronised === true
+  const heldOver = [...state.vouched.values()].filter((clock) => !isFollowing(clock.nodeId))
+  const told = [...synchronised, ...heldOver, ...firstOf(all.filter((clock) => !clock.isSynchronised))].slice(0, CLOCKS_MAX)
   const heard = told.map(({ nodeId, offsetMs, isSynchronised, toldAtMs }): ClockHeard => {
     return { nodeId, aheadMs: offsetMs - ownMs, isSynchronised, ageMs: now.monotonicMs - toldAtMs }
   })
@@ -136,16 +178,19 @@ function wordOf(state: RingTimeState, now: Now): ClockWord {
 function takeIn(state: RingTimeState, from: NodeId, word: ClockWord, now: Now): RingTimeState {
   if (!Number.isFinite(word.wallMs)) return state
   const clocks = new Map(state.clocks)
+  const vouched = new Map(state.vouched)
   const theirsMs = word.wallMs - now.monotonicMs
   const keep = (clock: Clock): void => {
-    const known = clocks.get(clock.nodeId)
-    const isNews = known === undefined || clock.toldAtMs > known.toldAtMs
-    if (clock.nodeId !== state.nodeId && isNews && isFresh(clock, now)) clocks.set(clock.nodeId, clock)
+    if (clock.nodeId !== state.nodeId && isNews(clocks, clock)) clocks.set(clock.nodeId, clock)
+    if (clock.isSynchronised && isNews(vouched, clock)) vouched.set(clock.nodeId, clock)
   }
   keep({ nodeId: from, offsetMs: theirsMs, isSynchronised: word.isSynchronised, toldAtMs: now.monotonicMs })
   for (const { nodeId, aheadMs, isSynchronised, ageMs } of word.heard.slice(0, CLOCKS_MAX)) {
     if (!Number.isFinite(aheadMs) || !(ageMs >= 0)) continue
     keep({ nodeId, offsetMs: theirsMs + aheadMs, isSynchronised, toldAtMs: now.monotonicMs - ageMs })
   }
-  return { ...state, clocks }
+  return { ...state, clocks, vouched }
 }
+
+const isNews = (known: ReadonlyMap<NodeId, Clock>, clock: Clock): boolean =>
+  clock.toldAtMs > (known.get(clock.nodeId)?.toldAtMs ?? Number.NEGATIVE_INFINITY)
