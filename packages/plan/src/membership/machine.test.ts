@@ -134,6 +134,32 @@ test('a suspect is told so with the next message to it', () => {
   expect(one.sent[0]?.message.rumours[0]).toMatchObject({ nodeId: 'b', liveness: 'suspect' })
 })
 
+test('whom it suspects it asks again and again, others only once they have said so', () => {
+  const one = new One(['b'])
+  one.run(1_300)
+  expect(one.state.members.get('b')?.liveness).toBe('suspect')
+  one.kinds()
+  one.run(3_000)
+  expect(one.kinds().filter((text) => text === 'ping b').length).toBeGreaterThanOrEqual(9)
+  const two = new One(['b', 'c', 'd', 'e'])
+  two.hear('c', { kind: 'ack', sequence: 0, incarnation: 10, rumours: [{ nodeId: 'b', incarnation: 10, liveness: 'suspect', by: 'c' }] })
+  two.kinds()
+  two.run(900)
+  expect(two.kinds().filter((text) => text === 'ping b').length).toBeLessThanOrEqual(2)
+})
+
+test('away members are called in turn, one a second, and told for what they are held', () => {
+  const one = new One(['b', 'c', 'd'])
+  for (const nodeId of ['b', 'c']) {
+    one.hear('d', { kind: 'ack', sequence: 0, incarnation: 10, rumours: [{ nodeId, incarnation: 10, liveness: 'away' }] })
+  }
+  one.sent.splice(0)
+  one.run(2_000)
+  const calls = one.sent.filter(({ to, message }) => message.kind === 'ping' && to !== 'd')
+  expect(calls.map(({ to }) => to).toSorted()).toEqual(['b', 'c'])
+  for (const { to, message } of calls) expect(message.rumours[0]).toMatchObject({ nodeId: to, liveness: 'away' })
+})
+
 test('several accusers leave less time than one', () => {
   const one = new One(['b', 'c', 'd', 'e', 'f'])
   const suspect = (by: readonly string[]) => suspicionMs(one.state, { liveness: 'suspect', incarnation: 1, suspectedAtMs: 0, accusers: by })

@@ -1,6 +1,6 @@
 import type { NodeId } from '@thatdam/protocol/ids'
 import type { MembershipAction, MembershipEvent, MembershipMessage } from './contract.ts'
-import { tickProbe, tickSync, withIllness } from './probing.ts'
+import { tickCall, tickProbe, tickSync, tickUrge, withIllness } from './probing.ts'
 import { buryLateSuspects, heardFrom, takeInAll } from './rumours.ts'
 import {
   chain,
@@ -43,13 +43,16 @@ export function initialMembership(
     nodeId,
     incarnation: Math.max(1, Math.floor(incarnation)),
     members: new Map(),
-    suspects: 0,
+    suspects: new Set(),
     rumours: new Map(),
     sequence: 0,
     probe: null,
     errands: [],
     round: [],
     nextProbeAtMs: nowMs,
+    callRound: [],
+    nextCallAtMs: nowMs + timing.callMs,
+    nextUrgeAtMs: nowMs,
     nextSyncAtMs: nowMs,
     lastTickMs: nowMs,
     illness: 0,
@@ -86,7 +89,9 @@ function tick(state: MembershipState, nowMs: number, random: number): Membership
   const steps = [
     (next: MembershipState): MembershipStep => endErrands(next, nowMs),
     (next: MembershipState): MembershipStep => tickProbe(next, nowMs, random),
+    (next: MembershipState): MembershipStep => tickUrge(next, nowMs, random),
     (next: MembershipState): MembershipStep => buryLateSuspects(next, nowMs),
+    (next: MembershipState): MembershipStep => tickCall(next, nowMs, random),
     (next: MembershipState): MembershipStep => tickSync(next, nowMs, random),
   ]
   let step: MembershipStep = done(current)
@@ -118,7 +123,7 @@ function withRoster(state: MembershipState, ids: readonly NodeId[], random: numb
   const lostAwake = [...state.members].some(([nodeId, member]) => member.liveness !== 'away' && !members.has(nodeId))
   const rumours = new Map([...state.rumours].filter(([nodeId]) => nodeId === state.nodeId || members.has(nodeId)))
   const isFirst = state.members.size === 0
-  const suspects = [...members.values()].filter((member) => member.liveness === 'suspect').length
+  const suspects = new Set([...state.suspects].filter((nodeId) => members.has(nodeId)))
   const next: MembershipState = { ...state, members, suspects, rumours, probe: members.has(state.probe?.target ?? '') ? state.probe : null }
   const changed: MembershipStep = lostAwake ? done(next, { kind: 'changed' }) : done(next)
   return isFirst ? chain(changed, (ready) => greet(ready, random)) : changed

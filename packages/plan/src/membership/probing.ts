@@ -9,6 +9,7 @@ import {
   send,
   sendSync,
   shuffled,
+  URGED_MAX,
   type MembershipState,
   type MembershipStep,
   type Probe,
@@ -67,6 +68,37 @@ function accuse(state: MembershipState, probe: Probe, nowMs: number): Membership
   const weaker = withIllness({ ...state, probe: null }, probe.helpers === 0 || silentHelpers > 0 ? 1 : 0)
   if (member === undefined || member.liveness === 'away') return done(weaker)
   return takeIn(weaker, { nodeId: probe.target, incarnation: member.incarnation, liveness: 'suspect', by: state.nodeId }, nowMs)
+}
+
+/**
+ * Whom this node suspects it asks again and again until the time to answer is over: on a bad link one ping in two comes back, and in a small ring
+ * nobody else would tell a suspect of it in time.
+ */
+export function tickUrge(state: MembershipState, nowMs: number, random: number): MembershipStep {
+  if (state.suspects.size === 0 || nowMs < state.nextUrgeAtMs) return done(state)
+  const own = [...state.suspects].filter((nodeId) => state.members.get(nodeId)?.accusers.includes(state.nodeId) === true)
+  let step: MembershipStep = done({ ...state, nextUrgeAtMs: nowMs + state.timing.ackMs })
+  for (const target of shuffled(own, drawsFrom(random)).slice(0, URGED_MAX)) step = chain(step, (next) => ping(next, target))
+  return step
+}
+
+/**
+ * One away member is called in each period, each once in a round: whoever is back, or was cut off, hears within seconds for what it is held and answers
+ * for itself, however many others are gone for good.
+ */
+export function tickCall(state: MembershipState, nowMs: number, random: number): MembershipStep {
+  if (nowMs < state.nextCallAtMs || state.members.size === 0) return done(state)
+  const isAway = (nodeId: NodeId): boolean => state.members.get(nodeId)?.liveness === 'away'
+  const left = state.callRound.filter(isAway)
+  const [target, ...callRound] = left.length > 0 ? left : shuffled([...state.members.keys()].filter(isAway), drawsFrom(random))
+  const next = { ...state, callRound, nextCallAtMs: nowMs + state.timing.callMs }
+  return target === undefined ? done(next) : ping(next, target)
+}
+
+/** Any answer will do: nobody is accused if there is none. */
+function ping(state: MembershipState, target: NodeId): MembershipStep {
+  const sequence = state.sequence + 1
+  return send({ ...state, sequence }, target, { kind: 'ping', sequence })
 }
 
 /** Every few seconds with anybody, away members too: two halves of a ring that was cut find each other again only so. */

@@ -47,12 +47,20 @@ function replace(state: MembershipState, rumour: Rumour, known: Member, nowMs: n
   }
   const next: MembershipState = {
     ...state,
-    suspects: state.suspects + Number(isSuspect) - Number(known.liveness === 'suspect'),
+    suspects: withSuspect(state.suspects, rumour.nodeId, isSuspect),
     members: new Map(state.members).set(rumour.nodeId, member),
     rumours: new Map(state.rumours).set(rumour.nodeId, { rumour, sent: 0 }),
   }
   const isOtherSet = (known.liveness === 'away') !== (rumour.liveness === 'away')
   return isOtherSet ? done(next, { kind: 'changed' }) : done(next)
+}
+
+function withSuspect(suspects: ReadonlySet<NodeId>, nodeId: NodeId, isSuspect: boolean): ReadonlySet<NodeId> {
+  if (suspects.has(nodeId) === isSuspect) return suspects
+  const next = new Set(suspects)
+  if (isSuspect) next.add(nodeId)
+  else next.delete(nodeId)
+  return next
 }
 
 /** Another accuser of the same suspicion: kept, and passed on, as long as it can shorten the wait. */
@@ -79,10 +87,10 @@ export function suspicionMs(state: MembershipState, member: Member): number {
 
 /** Suspects whose time is over are away. */
 export function buryLateSuspects(state: MembershipState, nowMs: number): MembershipStep {
-  if (state.suspects === 0) return done(state)
   let step: MembershipStep = done(state)
-  for (const [nodeId, member] of state.members) {
-    if (member.liveness !== 'suspect' || nowMs < member.suspectedAtMs + suspicionMs(state, member)) continue
+  for (const nodeId of state.suspects) {
+    const member = state.members.get(nodeId)
+    if (member === undefined || nowMs < member.suspectedAtMs + suspicionMs(state, member)) continue
     step = takeInAll(step.state, [{ nodeId, incarnation: member.incarnation, liveness: 'away' }], nowMs)
   }
   return step.state === state ? step : done(step.state, { kind: 'changed' })

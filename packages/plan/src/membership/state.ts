@@ -11,6 +11,8 @@ export interface MembershipTiming {
   /** The longest is this many times the shortest: without other accusers the fault may be the accuser's. */
   readonly suspicionStretch: number
   readonly syncMs: number
+  /** One away member is called this often. */
+  readonly callMs: number
   /** Ticks further apart than this: the process stood still, and silence proves nothing. */
   readonly stallMs: number
 }
@@ -21,11 +23,14 @@ export const MEMBERSHIP_TIMING: MembershipTiming = {
   suspicionMs: 4_000,
   suspicionStretch: 3,
   syncMs: 10_000,
+  callMs: 1_000,
   stallMs: 500,
 }
 
 /** How many members are asked to probe for us, and how many further accusers shorten a suspicion to its minimum. */
 export const HELPERS = 3
+/** How many suspects are asked again at one time. */
+export const URGED_MAX = 3
 export const RUMOURS_PER_MESSAGE = 8
 /** Lifeguard's local health: 0 is well; each missed answer slows this node's own judgement, up to this. */
 export const ILLNESS_MAX = 8
@@ -65,8 +70,8 @@ export interface MembershipState {
   readonly incarnation: number
   /** All of the roster but self. */
   readonly members: ReadonlyMap<NodeId, Member>
-  /** How many of them are suspect. */
-  readonly suspects: number
+  /** Those of them that are suspect. */
+  readonly suspects: ReadonlySet<NodeId>
   /** Word to pass on, and how often it was. At most one for each member. */
   readonly rumours: ReadonlyMap<NodeId, { readonly rumour: Rumour; readonly sent: number }>
   readonly sequence: number
@@ -75,6 +80,10 @@ export interface MembershipState {
   /** Members still to be probed in this round, in drawn order. */
   readonly round: readonly NodeId[]
   readonly nextProbeAtMs: number
+  /** Away members still to be called in this round, in drawn order. */
+  readonly callRound: readonly NodeId[]
+  readonly nextCallAtMs: number
+  readonly nextUrgeAtMs: number
   readonly nextSyncAtMs: number
   readonly lastTickMs: number
   readonly illness: number
