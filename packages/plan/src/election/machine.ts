@@ -65,9 +65,12 @@ export const electionWith = (timing: ElectionTiming): Election<ElectionState> =>
 /** The election that agents run. */
 export const rankedElection: Election<ElectionState> = electionWith(ELECTION_TIMING)
 
-/** A gap in either clock: the monotonic one stands still while a laptop sleeps, the wall clock does not. A wall clock set back proves nothing. */
-function stoodStill(state: ElectionState, now: Now): boolean {
-  return now.monotonicMs - state.last.monotonicMs > state.timing.stallMs || now.wallMs - state.last.wallMs > state.timing.stallMs
+/**
+ * A gap in either clock: the monotonic one stands still while a laptop sleeps, the wall clock does not. One that was set back may hide a sleep (a
+ * machine whose clock chip is spent wakes up in the past), so it counts as a gap too: at worst a leader listens for a lease for nothing.
+ */
+function stoodStill({ last, timing }: ElectionState, now: Now): boolean {
+  return now.monotonicMs - last.monotonicMs > timing.stallMs || Math.abs(now.wallMs - last.wallMs) > timing.stallMs
 }
 
 /** After a gap nothing is believed: the node follows, and listens for one lease before it may take over. */

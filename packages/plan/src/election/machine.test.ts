@@ -1,0 +1,40 @@
+import { CLUSTER_ID } from '@thatdam/testkit/profiles/machine'
+import { expect, test } from 'vitest'
+import type { Now } from './contract.ts'
+import { rankedElection as election } from './machine.ts'
+import type { ElectionState } from './state.ts'
+
+const WALL_MS = 1_800_000_000_000
+
+/** A leader at 10 s, that ticked until then. */
+function leader(): ElectionState {
+  let state = election.initial({ clusterId: CLUSTER_ID, nodeId: 'a', highest: null }, { monotonicMs: 0, wallMs: WALL_MS })
+  const step = (event: Parameters<typeof election.step>[1], atMs: number): void => {
+    state = election.step(state, event, { monotonicMs: atMs, wallMs: WALL_MS + atMs }, 0.5).state
+  }
+  step({ kind: 'roster', ranking: ['a', 'b'], alive: new Set(['a', 'b']) }, 0)
+  for (let atMs = 100; atMs <= 10_000; atMs += 100) step({ kind: 'tick' }, atMs)
+  return state
+}
+
+const awoke: readonly (readonly [string, Now])[] = [
+  ['stood still (SIGSTOP)', { monotonicMs: 12_000, wallMs: WALL_MS + 12_000 }],
+  ['slept, its monotonic clock too', { monotonicMs: 10_050, wallMs: WALL_MS + 3_600_000 }],
+  ['slept, and its clock chip is spent', { monotonicMs: 10_050, wallMs: 0 }],
+]
+
+test.each(awoke)('a leader that %s gives no order, and follows', (_, now) => {
+  const state = leader()
+  expect(election.mayOrder(state, { monotonicMs: 10_500, wallMs: WALL_MS + 10_500 })).not.toBeNull()
+  expect(election.mayOrder(state, now)).toBeNull()
+  const { state: after, actions } = election.step(state, { kind: 'tick' }, now, 0.5)
+  expect(actions).toContainEqual({ kind: 'follow' })
+  expect(election.leader(after, now)).toBeNull()
+})
+
+test('a clock that is set right by a little ends no leadership', () => {
+  const state = leader()
+  for (const byMs of [-1_000, 1_000]) {
+    expect(election.mayOrder(state, { monotonicMs: 10_100, wallMs: WALL_MS + 10_100 + byMs })).not.toBeNull()
+  }
+})
