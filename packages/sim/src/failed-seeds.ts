@@ -21,4 +21,25 @@ export const FAILED_SEEDS: readonly { readonly seed: number; readonly from: numb
   { seed: 5028, from: 5, to: 50, found: 'the same' },
   { seed: 5120, from: 5, to: 50, found: 'the same' },
   { seed: 5061, from: 5, to: 50, found: 'clocks that nobody vouches for, and a lossy network: one clock unheard of moved the median' },
+  {
+    seed: 151,
+    from: 5,
+    to: 50,
+    found: 'a clock of which no word came by for half a minute was forgotten, and the median moved to another',
+  },
+  { seed: 246, from: 5, to: 50, found: 'the same' },
+  { seed: 249, from: 5, to: 50, found: 'no defect of the ring: who last led counted as heard, however long ago' },
+  {
+    seed: 2255,
+    from: 3,
+    to: 12,
+    found: 'sides of a cut found each other only after 17 s: who is gone for good was asked as often as who is back',
+  },
+  {
+    seed: 2767,
+    from: 3,
+    to: 12,
+    found: 'a laptop whose clock was set back while it slept did not notice that it had slept, and gave an order',
+  },
+  { seed: 5528, from: 5, to: 50, found: 'the only machine that followed a time server left, and ring time stepped back by six days' },
 ]

@@ -1,6 +1,6 @@
 import { SYNC_START, syncStep, type SyncAction, type SyncEvent, type SyncState } from '@thatdam/oplog/anti-entropy'
 import { batchHash, contentFault, makeBatch, type LogHead } from '@thatdam/oplog/batch'
-import { addEdits, EMPTY_REGISTER, readRegister, type FieldEdit, type Register } from '@thatdam/oplog/fields'
+import { addEdits, EMPTY_REGISTER, readRegister, type FieldState, type Register } from '@thatdam/oplog/fields'
 import { jsonHash } from '@thatdam/oplog/hash'
 import { FUTURE_MS_MAX, HLC_ZERO, isFuture, receive, tick, type HlcState } from '@thatdam/oplog/hlc'
 import { maySign } from '@thatdam/oplog/rights'
@@ -191,8 +191,9 @@ export class SimLogs {
     )
   }
 
-  winner(subject: string): FieldEdit | null {
-    return readRegister(this.registers.get(subject) ?? EMPTY_REGISTER).winner
+  /** What a person sees of it: the edit that counts, and those that it was made without knowledge of. */
+  shown(subject: string): FieldState {
+    return readRegister(this.registers.get(subject) ?? EMPTY_REGISTER)
   }
 
   /** Ids of all ops on the disk, whoever wrote them and whether they count or not. */

@@ -27,7 +27,7 @@ export const MUTANTS: Readonly<Record<string, Rules>> = {
   },
   'lease shorter than the heartbeat': { ...RULES, election: electionWith({ ...SIM_TIMING, leaseMs: 400 }) },
   'suspicion ignored': { ...RULES, membership: { ...RULES.membership, suspicionMs: 0 } },
-  'away members are never asked again': { ...RULES, membership: { ...RULES.membership, syncMs: Infinity } },
+  'away members are never asked again': { ...RULES, membership: { ...RULES.membership, syncMs: Infinity, callMs: Infinity } },
   'who seeks to delete promises to keep all the same': {
     ...RULES,
     blobs: {
@@ -46,8 +46,12 @@ export const MUTANTS: Readonly<Record<string, Rules>> = {
     ...RULES,
     ringTimeMs: (state, now) => {
       const clocks = new Map([...state.clocks].map(([nodeId, clock]) => [nodeId, { ...clock, isSynchronised: false }]))
-      return RULES.ringTimeMs({ ...state, isSynchronised: false, clocks }, now)
+      return RULES.ringTimeMs({ ...state, isSynchronised: false, clocks, vouched: new Map() }, now)
     },
+  },
+  'what a time server said is forgotten with the machine that followed it': {
+    ...RULES,
+    ringTimeMs: (state, now) => RULES.ringTimeMs({ ...state, vouched: new Map() }, now),
   },
   'removal does not win': {
     ...RULES,

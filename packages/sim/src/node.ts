@@ -84,7 +84,7 @@ export class SimNode {
   /** The roster said that it was removed: its owner takes it away. */
   isOut = false
   readonly nodeId: string
-  private readonly hasTimeServer: boolean
+  readonly hasTimeServer: boolean
   private readonly rules: Rules
   private readonly outside: Outside
   private readonly chance: Chance
@@ -304,9 +304,10 @@ export class SimNode {
     return this.running === null ? null : this.rules.election.leader(this.running.election, this.clocks(worldMs))
   }
 
-  /** The leader last heard, its lease over or not. */
-  lastHeard(): Term | null {
-    return this.running?.election.known?.term ?? null
+  /** The leader last heard, its lease over or not, if that is not longer ago. */
+  heardWithin(ms: number, worldMs: number): Term | null {
+    const known = this.running?.election.known ?? null
+    return known === null || this.clocks(worldMs).monotonicMs - known.heardAtMs > ms ? null : known.term
   }
 
   accepts(term: Term): boolean {

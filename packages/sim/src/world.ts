@@ -224,7 +224,9 @@ export class World implements Outside {
     if (node === undefined || node.running === null || node.isFrozen) return
     const opId = node.logs.edit(subject, node.times(this.nowMs))
     if (this.nowMs !== LAST_EDIT_MS) return
-    const isTimeKnown = [...this.nodes.values()].some((other) => other.isSynchronised && node.ring.view.roster.members.has(other.nodeId))
+    const isTimeKnown = [...this.nodes.values()].some(
+      (other) => other.running !== null && other.isSynchronised && node.ring.view.roster.members.has(other.nodeId),
+    )
     this.lastEdit = { subject, opId, isTimeKnown }
   }
 
