@@ -166,8 +166,8 @@ const sessionStarted = z.object({
 const sessionEnded = z.object({
   kind: z.literal('session.ended'),
   cookieHash: z.union([Sha256Hex, z.literal('all')]),
-  /** When the session would have ended by itself: after that nobody needs to know. For `all`: when the last of them would. */
-  expiresAtMs: UnixMs,
+  /** As the start said: after that nobody needs to know. Null for `all`. */
+  expiresAtMs: z.nullable(UnixMs),
 })
 
 /** One change of shared state. Who may sign each kind, and in which log it goes: packages/oplog. */
