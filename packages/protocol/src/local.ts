@@ -1,8 +1,9 @@
 import * as z from 'zod/mini'
 import { CameraStatus, CaptureStatus } from './capture.ts'
 import { CameraFacts, NodeFacts } from './facts.ts'
-import { ClusterId, NodeId, UnixMs } from './ids.ts'
+import { ClusterId, NodeId, PublicKey, UnixMs } from './ids.ts'
 import { DeriveStatus, IndexStatus } from './index-status.ts'
+import { StoreStatus } from './member.ts'
 import { Hlc, Op, OpBody, OpId } from './ops.ts'
 import { JsonValue, PlannedService, PlanState, Role, ServiceName, Term } from './plan.ts'
 import { NodeSettings } from './settings.ts'
@@ -27,6 +28,56 @@ export const Session = z.object({
 })
 export type Session = z.infer<typeof Session>
 
+/** A machine of the ring, as this node knows it. */
+export const LocalMember = z.object({
+  nodeId: NodeId,
+  name: z.string(),
+  role: Role,
+  osName: z.string(),
+  self: z.boolean(),
+  /** Answers now. A machine that sleeps stays a member. */
+  awake: z.boolean(),
+  /** When it was last heard; null: it is this machine. 0: not since this machine's agent started. */
+  lastContactMs: z.nullable(UnixMs),
+  /** Follows the op-log, ready to take over. */
+  standby: z.boolean(),
+  /** May let machines in and put them out. */
+  admitter: z.boolean(),
+  consoleUrl: z.nullable(z.string()),
+  services: z.array(PlannedService),
+  /** What it told the leader; null: nothing yet, or this machine does not lead. */
+  reported: z.nullable(
+    z.object({
+      agentVersion: z.string(),
+      plan: PlanState,
+      store: StoreStatus,
+      assets: z.number(),
+      index: z.nullable(IndexStatus),
+      problems: z.array(z.string()),
+    }),
+  ),
+  /** The owner's wishes for it, as this node knows them. */
+  settings: z.nullable(NodeSettings),
+})
+export type LocalMember = z.infer<typeof LocalMember>
+
+export const LocalRing = z.object({
+  /** It has an owner. */
+  claimed: z.boolean(),
+  /** Null: nobody leads at this moment, or nobody may. */
+  leader: z.nullable(z.object({ nodeId: NodeId, name: z.string(), consoleUrl: z.nullable(z.string()) })),
+  /** Machines near that belong to nobody yet, and could be let in. */
+  waiting: z.array(z.object({ nodeId: NodeId, publicKey: PublicKey, address: z.string(), heardAtMs: UnixMs })).check(z.maxLength(64)),
+  /** Other rings near that have an owner, one entry a ring. */
+  others: z.array(z.object({ clusterId: ClusterId, nodeId: NodeId, address: z.string() })).check(z.maxLength(16)),
+})
+export type LocalRing = z.infer<typeof LocalRing>
+
+export const RingCamera = z.extend(CameraStatus, { nodeId: NodeId })
+export type RingCamera = z.infer<typeof RingCamera>
+export const RingCapture = z.extend(CaptureStatus, { nodeId: NodeId })
+export type RingCapture = z.infer<typeof RingCapture>
+
 /** GET /local/state?after=<version>: answers at once when the state is newer than `after`, else holds up to 25 s. */
 export const LocalState = z.object({
   version: z.number(),
@@ -43,29 +94,20 @@ export const LocalState = z.object({
   settingsProblems: z.array(z.string()),
   facts: NodeFacts,
   plan: PlanState,
-  members: z.array(
-    z.object({
-      nodeId: NodeId,
-      name: z.string(),
-      role: Role,
-      osName: z.string(),
-      self: z.boolean(),
-      /** Null: it is this machine. */
-      lastContactMs: z.nullable(UnixMs),
-      services: z.array(PlannedService),
-    }),
-  ),
+  members: z.array(LocalMember),
+  ring: LocalRing,
   cloud: z.object({
     url: z.nullable(z.string()),
     state: z.enum(['none', 'connecting', 'connected', 'away', 'refused']),
     lastContactMs: z.nullable(UnixMs),
     reason: z.string(),
   }),
-  cameras: z.array(CameraStatus),
-  captures: z.array(CaptureStatus),
+  /** Of all machines of the ring that are awake: on a node that does not lead, its own alone. */
+  cameras: z.array(RingCamera),
+  captures: z.array(RingCapture),
   index: z.nullable(IndexStatus),
   derive: z.nullable(DeriveStatus),
-  store: z.object({ root: z.string(), diskFreeBytes: z.number(), diskTotalBytes: z.number(), reserveBytes: z.number() }),
+  store: StoreStatus,
   owner: z.object({ passwordSet: z.boolean(), consoleBind: z.enum(['loopback', 'lan']), consoleUrls: z.array(z.string()) }),
 })
 export type LocalState = z.infer<typeof LocalState>

@@ -1,6 +1,5 @@
-import type { CameraStatus } from '@thatdam/protocol/capture'
 import type { IndexStatus } from '@thatdam/protocol/index-status'
-import type { LocalState } from '@thatdam/protocol/local'
+import type { LocalState, RingCamera } from '@thatdam/protocol/local'
 import type { PlannedService, ServiceReport } from '@thatdam/protocol/plan'
 import { sha } from './fake-library.ts'
 
@@ -25,7 +24,8 @@ const SERVICES: readonly [PlannedService, Partial<ServiceReport>][] = [
   [planned('intel', 'l0', 'It has cores to spare at night.'), { state: 'not-in-this-version', reason: '' }],
 ]
 
-const camera = (cameraId: string, name: string, extra: Partial<CameraStatus> = {}): CameraStatus => ({
+const camera = (cameraId: string, name: string, extra: Partial<RingCamera> = {}): RingCamera => ({
+  nodeId: NODE,
   camera: {
     cameraId,
     kind: 'v4l2',
@@ -82,7 +82,13 @@ export function fakeState(nowMs = Date.now()): LocalState {
     role: 'worker' as const,
     osName,
     self: false,
+    awake: true,
     lastContactMs: nowMs - 2_000,
+    standby: false,
+    admitter: false,
+    consoleUrl: null,
+    reported: null,
+    settings: null,
     services: [planned('indexer', 'full', 'Its folders were chosen for indexing.')],
     ...more,
   })
@@ -128,21 +134,25 @@ export function fakeState(nowMs = Date.now()): LocalState {
         role: 'leader',
         self: true,
         lastContactMs: null,
+        admitter: true,
         services: SERVICES.map(([service]) => service),
       }),
       member('pi5-server-91be02', 'pi5-server', 'Debian GNU/Linux 13 (trixie)', {
+        standby: true,
+        admitter: true,
         services: [
           planned('blob-store', 'full', 'It is always on and has the largest disk.'),
           planned('deriver', 'full', 'It is always on and has four cores to spare.'),
         ],
       }),
       member('win11-editor-c07d11', 'win11-editor', 'Windows 11 Pro'),
-      member('macbook-5510aa', 'macbook', 'macOS 26.3', { lastContactMs: nowMs - 5_400_000 }),
+      member('macbook-5510aa', 'macbook', 'macOS 26.3', { awake: false, lastContactMs: nowMs - 5_400_000 }),
       member('pizero-cam1-aa30f7', 'pizero-cam1', 'Raspberry Pi OS Lite', {
         role: 'proxy',
         services: [planned('camera-proxy', 'full', 'It is too small for more, and has a camera.')],
       }),
     ],
+    ring: { claimed: true, leader: { nodeId: NODE, name: 'pi5-desktop', consoleUrl: 'http://192.168.1.20:8080' }, waiting: [], others: [] },
     cloud: { url: 'https://cloud.example', state: 'connected', lastContactMs: nowMs - 8_000, reason: '' },
     cameras: [
       camera('usb-1.2-front', 'Front door'),

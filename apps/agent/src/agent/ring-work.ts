@@ -1,5 +1,6 @@
 import type { Member } from '@thatdam/control/roster'
-import type { LocalState } from '@thatdam/protocol/local'
+import type { Sighting } from '@thatdam/discovery/sightings'
+import type { LocalMember, LocalState } from '@thatdam/protocol/local'
 import type { MemberReport } from '@thatdam/protocol/member'
 import type { SignedPlan } from '@thatdam/protocol/plan'
 import { DEFAULT_POLICY } from '@thatdam/protocol/settings'
@@ -14,6 +15,10 @@ import type { StatePaths } from '../state/paths.ts'
 import type { Version } from '../state/version.ts'
 import { PlanKeeper } from './plan-keeper.ts'
 import type { RingHost } from './ring-host.ts'
+
+function reportedView({ agentVersion, plan, store, counts, index, problems }: MemberReport): LocalMember['reported'] {
+  return { agentVersion, plan, store, assets: counts.assets, index, problems }
+}
 
 export interface RingWorkPorts {
   readonly host: RingHost
@@ -90,7 +95,7 @@ export class RingWork {
   }
 
   /** Another member, from what it reported and what is known of it. */
-  memberView(nodeId: string): LocalState['members'][number] {
+  memberView(nodeId: string): LocalMember {
     const { host } = this.ports
     const known = this.ports.others(nodeId)
     const reported = this.reports.of(nodeId)
@@ -102,8 +107,43 @@ export class RingWork {
       role: host.part.leader()?.nodeId === nodeId ? 'leader' : (planned?.role ?? reported?.report.role ?? 'worker'),
       osName: known?.facts.osName ?? '',
       self: false,
+      awake: host.part.awake.has(nodeId),
       lastContactMs: ageMs === null ? 0 : Math.max(0, Math.round(Date.now() - ageMs)),
+      standby: planned?.standby ?? false,
+      admitter: host.store.member(nodeId)?.admitter ?? false,
+      consoleUrl: host.part.consoleUrls(nodeId)[0] ?? null,
       services: planned?.services ?? [],
+      reported: reported && reportedView(reported.report),
+      settings: known?.settings ?? null,
+    }
+  }
+
+  /** Cameras and recordings of other members that are awake, as they told them last. */
+  reported(): Pick<LocalState, 'cameras' | 'captures'>[] {
+    const { host } = this.ports
+    return host.part.others().flatMap(({ nodeId }) => {
+      const known = host.part.awake.has(nodeId) ? this.reports.of(nodeId) : null
+      if (known === null) return []
+      const { cameras, captures } = known.report
+      return [{ cameras: cameras.map((one) => ({ ...one, nodeId })), captures: captures.map((one) => ({ ...one, nodeId })) }]
+    })
+  }
+
+  /** Who is near and not of this ring. */
+  strangers(): Pick<LocalState['ring'], 'waiting' | 'others'> {
+    const { host } = this.ports
+    const near = host.part.discovery.sightings().filter(({ publicKey }) => host.store.memberByKey(publicKey) === null)
+    const view = ({ nodeId, publicKey, clusterId, addresses, contactAgeMs }: Sighting) => {
+      return { nodeId, publicKey, clusterId, address: addresses[0]?.address ?? '', heardAtMs: Math.round(Date.now() - contactAgeMs) }
+    }
+    const waiting = near.filter(({ claimed }) => !claimed).map(view)
+    const others = near.filter(({ claimed, fingerprint }) => claimed && fingerprint !== host.store.fingerprint).map(view)
+    return {
+      waiting: waiting.slice(0, 64).map(({ clusterId: _clusterId, ...one }) => one),
+      others: [...new Map(others.map(({ clusterId, nodeId, address }) => [clusterId, { clusterId, nodeId, address }])).values()].slice(
+        0,
+        16,
+      ),
     }
   }
 

@@ -76,8 +76,9 @@ export class Views {
       facts,
       plan: applier.state(),
       members: this.members(),
+      ring: this.ring(),
       cloud: this.ports.cloud(),
-      ...this.serviceStates(),
+      ...this.ringStates(),
       store: this.store(facts),
       owner: { passwordSet: this.ports.passwordSet(), consoleBind: this.ports.bind(), consoleUrls: this.consoleUrls() },
     }
@@ -187,10 +188,41 @@ export class Views {
       role: this.role,
       osName: facts.osName,
       self: true,
+      awake: true,
       lastContactMs: null,
+      standby: applier.body?.standby ?? false,
+      admitter: ring.store.member(identity.nodeId)?.admitter ?? false,
+      consoleUrl: this.consoleUrls()[1] ?? null,
       services: applier.body?.services ?? [],
+      reported: null,
+      settings: settings.value,
     }
     return [self, ...ring.part.others().map(({ nodeId }) => work.memberView(nodeId))]
+  }
+
+  private ring(): LocalState['ring'] {
+    const { ring, claimed, work } = this.ports
+    const leader = this.members().find(({ nodeId }) => nodeId === ring.part.leader()?.nodeId)
+    return {
+      claimed: claimed(),
+      leader: leader ? { nodeId: leader.nodeId, name: leader.name, consoleUrl: leader.consoleUrl } : null,
+      ...work.strangers(),
+    }
+  }
+
+  /** What runs here, and, where this machine leads, what the others told of theirs. */
+  private ringStates(): Pick<LocalState, 'cameras' | 'captures' | 'index' | 'derive'> {
+    const { identity, work, ring } = this.ports
+    const { cameras, captures, index, derive } = this.serviceStates()
+    const { nodeId } = identity
+    const leads = ring.part.leader()?.nodeId === nodeId
+    const others = leads ? work.reported() : []
+    return {
+      cameras: [...cameras.map((camera) => ({ ...camera, nodeId })), ...others.flatMap((one) => one.cameras)],
+      captures: [...captures.map((capture) => ({ ...capture, nodeId })), ...others.flatMap((one) => one.captures)],
+      index,
+      derive,
+    }
   }
 
   private leaderUrl(): string | null {
@@ -203,7 +235,7 @@ export class Views {
     return [...new Set([...this.ports.settings.problems, ...this.ports.warnings()])].slice(0, 32).map((sentence) => sentence.slice(0, 500))
   }
 
-  private serviceStates(): Pick<LocalState, 'cameras' | 'captures' | 'index' | 'derive'> {
+  private serviceStates(): Pick<MemberReport, 'cameras' | 'captures' | 'index' | 'derive'> {
     const status = (name: ServiceName) => this.ports.applier.view(name)?.status ?? null
     const cameras = CameraProxyStatus.safeParse(status('camera-proxy'))
     const captures = CaptureDaemonStatus.safeParse(status('capture-daemon'))
