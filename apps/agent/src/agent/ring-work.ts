@@ -16,6 +16,8 @@ import type { Version } from '../state/version.ts'
 import { PlanKeeper } from './plan-keeper.ts'
 import type { RingHost } from './ring-host.ts'
 
+const firstOf = (addresses: Sighting['addresses']): string => addresses[0]?.address ?? ''
+
 function reportedView({ agentVersion, plan, store, counts, index, problems }: MemberReport): LocalMember['reported'] {
   return { agentVersion, plan, store, assets: counts.assets, index, problems }
 }
@@ -133,17 +135,16 @@ export class RingWork {
   strangers(): Pick<LocalState['ring'], 'waiting' | 'others'> {
     const { host } = this.ports
     const near = host.part.discovery.sightings().filter(({ publicKey }) => host.store.memberByKey(publicKey) === null)
-    const view = ({ nodeId, publicKey, clusterId, addresses, contactAgeMs }: Sighting) => {
-      return { nodeId, publicKey, clusterId, address: addresses[0]?.address ?? '', heardAtMs: Math.round(Date.now() - contactAgeMs) }
-    }
-    const waiting = near.filter(({ claimed }) => !claimed).map(view)
-    const others = near.filter(({ claimed, fingerprint }) => claimed && fingerprint !== host.store.fingerprint).map(view)
+    const others = near.filter(({ claimed, fingerprint }) => claimed && fingerprint !== host.store.fingerprint)
+    const oneOfEach = new Map(
+      others.map(({ clusterId, nodeId, addresses }) => [clusterId, { clusterId, nodeId, address: firstOf(addresses) }]),
+    )
+    const waiting = near.filter(({ claimed }) => !claimed).slice(0, 64)
     return {
-      waiting: waiting.slice(0, 64).map(({ clusterId: _clusterId, ...one }) => one),
-      others: [...new Map(others.map(({ clusterId, nodeId, address }) => [clusterId, { clusterId, nodeId, address }])).values()].slice(
-        0,
-        16,
-      ),
+      waiting: waiting.map(({ nodeId, publicKey, addresses, contactAgeMs }) => {
+        return { nodeId, publicKey, address: firstOf(addresses), heardAtMs: Math.round(Date.now() - contactAgeMs) }
+      }),
+      others: [...oneOfEach.values()].slice(0, 16),
     }
   }
 
