@@ -56,7 +56,7 @@ describe('a ring’s roster', () => {
     const roster = fold()
     expect(roster).toMatchObject({ clusterId: body.clusterId, fingerprint: FINGERPRINT, ignored: [] })
     expect([...roster.members.values()]).toEqual([
-      { nodeId: 'founder', publicKey: founder.publicKey, bootCounter: 1, admitter: true, record: FINGERPRINT },
+      { nodeId: 'founder', publicKey: founder.publicKey, keys: [founder.publicKey], bootCounter: 1, admitter: true, record: FINGERPRINT },
     ])
   })
 
