@@ -1,0 +1,151 @@
+import { ThatdamError } from '@thatdam/protocol/errors'
+import { type RosterRecord, RosterSyncRequest, type RosterSyncResponse, SYNC_RECORDS_MAX } from '@thatdam/protocol/roster'
+import { type Answer, answerError, answerJson } from './http-io.ts'
+import { type Signer, verifySignature } from './keys.ts'
+import type { RosterDesk } from './roster-edit.ts'
+import { idsOf, type Merged, mergeRecords, missing, openRecords, rosterDigest } from './roster-sync.ts'
+import type { Roster } from './roster.ts'
+
+/** More changes than this do not wait for the disk. */
+const WAITING_MAX = 1_024
+/** Of one comparison: enough for two full rosters. */
+const ROUNDS_MAX = 64
+
+/**
+ * A machine's records of its ring: one change after the other, each on disk before anybody is told of it. A ring that goes over to another one
+ * gets a new keeper.
+ */
+export class RosterKeeper {
+  readonly fingerprint: string
+  readonly #save: (records: readonly RosterRecord[]) => Promise<void>
+  readonly #changed: (merged: Merged) => void
+  #records: readonly RosterRecord[]
+  #roster: Roster
+  #digest: string
+  #last: Promise<unknown> = Promise.resolve()
+  #waiting = 0
+
+  /**
+   * @param ring.save replaces the file, durably. When it throws, the change did not happen.
+   * @param ring.changed called after each change that brought new records, not awaited by it.
+   * @throws RangeError as foldRoster.
+   */
+  constructor(ring: {
+    fingerprint: string
+    records: readonly RosterRecord[]
+    save: (records: readonly RosterRecord[]) => Promise<void>
+    changed?: (merged: Merged) => void
+  }) {
+    this.fingerprint = ring.fingerprint
+    this.#save = ring.save
+    this.#changed = ring.changed ?? (() => {})
+    const { records, roster } = openRecords(ring.records, ring.fingerprint, verifySignature)
+    this.#records = records
+    this.#roster = roster
+    this.#digest = rosterDigest(records)
+  }
+
+  get records(): readonly RosterRecord[] {
+    return this.#records
+  }
+
+  get roster(): Roster {
+    return this.#roster
+  }
+
+  get digest(): string {
+    return this.#digest
+  }
+
+  desk(signer: Signer): RosterDesk {
+    return { records: this.#records, roster: this.#roster, signer }
+  }
+
+  /** Takes others' records, as far as they pass the door. @throws what `save` throws; ThatdamError UNAVAILABLE when too many wait. */
+  add(records: readonly RosterRecord[]): Promise<Merged> {
+    return this.#inTurn(() => this.#merge(records))
+  }
+
+  /**
+   * Makes a record by what is known when its turn comes, and takes it: two machines that ask for one name get it one after the other.
+   * @param make builds the record (roster-edit.ts), or returns null for no change. What it throws is thrown here, and nothing was changed.
+   */
+  edit(signer: Signer, make: (desk: RosterDesk) => RosterRecord | null): Promise<RosterRecord | null> {
+    return this.#inTurn(async () => {
+      const record = make(this.desk(signer))
+      if (record === null) return null
+      const { refused } = await this.#merge([record])
+      if (refused.length === 0) return record
+      throw new ThatdamError('CONFLICT', `The ring’s roster takes no such record (${refused[0]?.reason}). Nothing was changed.`)
+    })
+  }
+
+  async #merge(incoming: readonly RosterRecord[]): Promise<Merged> {
+    const merged = mergeRecords(this.#records, incoming, { roster: this.#roster, verify: verifySignature })
+    if (merged.added.length === 0) return merged
+    await this.#save(merged.records)
+    this.#records = merged.records
+    this.#roster = merged.roster
+    this.#digest = rosterDigest(merged.records)
+    this.#changed(merged)
+    return merged
+  }
+
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    if (this.#waiting >= WAITING_MAX) {
+      return Promise.reject(
+        new ThatdamError('UNAVAILABLE', 'Too many changes of the ring wait for this machine’s disk. Try again in a minute.'),
+      )
+    }
+    this.#waiting += 1
+    const run = this.#last.then(change, change).finally(() => (this.#waiting -= 1))
+    this.#last = run.catch(() => {})
+    return run
+  }
+}
+
+/** POST /v1/roster, for members only: the caller has checked the peer's key. */
+export async function handleRosterSync(body: unknown, keeper: RosterKeeper): Promise<Answer> {
+  const parsed = RosterSyncRequest.safeParse(body)
+  if (!parsed.success) {
+    return answerError(new ThatdamError('BAD_REQUEST', 'This is no comparison of rosters. Update the agent of the other machine.'))
+  }
+  const request = parsed.data
+  if (request.fingerprint !== keeper.fingerprint) {
+    return answerError(new ThatdamError('CONFLICT', 'This machine is in another ring. GET /discovery there says in which.'))
+  }
+  if (request.records.length > 0) await keeper.add(request.records)
+  const isEqual = keeper.digest === request.digest
+  const lacks = isEqual || request.ids === null ? [] : missing(keeper.records, request.ids)
+  const answer: RosterSyncResponse = {
+    version: 1,
+    fingerprint: keeper.fingerprint,
+    digest: keeper.digest,
+    ids: isEqual ? null : idsOf(keeper.records),
+    records: lacks.slice(0, SYNC_RECORDS_MAX),
+  }
+  return answerJson(200, answer)
+}
+
+/**
+ * Makes this machine's roster and another member's the same.
+ * @param ask sends a request and reads the answer (RosterSyncResponse of protocol); what it throws is thrown here.
+ * @returns false when they stay different: the other one is in another ring, or one side refuses what the other has.
+ */
+export async function syncRoster(keeper: RosterKeeper, ask: (request: RosterSyncRequest) => Promise<RosterSyncResponse>): Promise<boolean> {
+  const { fingerprint } = keeper
+  let request: RosterSyncRequest = { version: 1, fingerprint, digest: keeper.digest, ids: null, records: [] }
+  let before = ''
+  for (let round = 0; round < ROUNDS_MAX; round += 1) {
+    const answer = await ask(request)
+    if (answer.fingerprint !== fingerprint) return false
+    await keeper.add(answer.records)
+    if (answer.ids === null || answer.digest === keeper.digest) return true
+    const state = `${answer.digest} ${keeper.digest}`
+    if (round > 1 && state === before) return false
+    before = state
+    const records = missing(keeper.records, answer.ids).slice(0, SYNC_RECORDS_MAX)
+    request = { version: 1, fingerprint, digest: keeper.digest, ids: idsOf(keeper.records), records }
+  }
+  return false
+}
