@@ -73,7 +73,7 @@ exec "$here/node" ${flags} "$here/../dist/thatdam.cjs" "$@"
 }
 
 /**
- * Units for the system's service manager, and the installer, which also uninstalls.
+ * Units for the system's service manager, what a container's image is made of, and the installer, which also uninstalls.
  * @param {string} root @returns {Entry[]}
  */
 export function systemFiles(root) {
@@ -82,6 +82,7 @@ export function systemFiles(root) {
   return [
     ...filesBelow(path.join(infra, 'systemd'), 'share/systemd/'),
     ...filesBelow(path.join(infra, 'launchd'), 'share/launchd/'),
+    ...filesBelow(path.join(infra, 'docker'), 'share/docker/'),
     fileEntry(path.join(infra, 'install', script), `share/${script}`),
   ]
 }

@@ -28,6 +28,10 @@ const Environment = z.object({
   LOG_LEVEL: z.optional(z.enum(['debug', 'info', 'warn', 'error'])),
   LOG_FORMAT: z.optional(z.enum(['text', 'json'])),
   FFMPEG_PATH: Text,
+  /** How services are run. */
+  RUNTIME: z.optional(z.enum(['exec', 'docker', 'ns'])),
+  RUNTIME_IMAGE: Text,
+  DOCKER_SOCKET: Text,
   /** Names of generated cameras, `,`-separated: `clock`. */
   TEST_CAMERAS: Text,
   /** A folder with release.json and archives, asked before the cloud. */
@@ -67,6 +71,10 @@ export interface Env {
   readonly logFormat: 'text' | 'json'
   /** As the owner gave it; null: PATH decides. */
   readonly ffmpegPath: string | null
+  readonly runtime: 'exec' | 'docker' | 'ns'
+  /** Of the containers, with `docker`. */
+  readonly runtimeImage: string
+  readonly dockerSocket: string
   readonly testCameras: readonly string[]
   readonly releasesDir: string | null
   readonly consoleDir: string | null
@@ -108,6 +116,9 @@ export function readEnv(source: Variables = process.env): Env {
     logLevel: values.LOG_LEVEL ?? 'info',
     logFormat: values.LOG_FORMAT ?? 'text',
     ffmpegPath: values.FFMPEG_PATH ?? null,
+    runtime: values.RUNTIME ?? 'exec',
+    runtimeImage: values.RUNTIME_IMAGE ?? 'thatdam-runtime',
+    dockerSocket: values.DOCKER_SOCKET ?? '/var/run/docker.sock',
     testCameras: (values.TEST_CAMERAS ?? '')
       .split(',')
       .map((name) => name.trim())

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 /*
@@ -11,6 +11,19 @@ const programDir = import.meta.dirname
 /** What Node runs for a service's own process. */
 export function serviceEntry(name: string): string {
   return bundled ? join(programDir, 'services', `${name}.cjs`) : join(programDir, 'services', name, 'process.ts')
+}
+
+/** A file of a runtime that is loaded only when that runtime is chosen. */
+export function runtimeEntry(runtime: string, file: string): string {
+  return bundled ? join(programDir, 'runtimes', runtime, `${file}.cjs`) : join(programDir, 'runtimes', runtime, `${file}.ts`)
+}
+
+/** All folders that a service's program is read from. */
+export function programRoots(): string[] {
+  const root = dirname(dirname(dirname(programDir)))
+  if (!bundled) return [root]
+  const libraries = [dirname(programDir), root].map((folder) => join(folder, 'node_modules'))
+  return [programDir, ...libraries.filter((folder) => existsSync(folder))]
 }
 
 /** What Node runs for the agent itself. */

@@ -319,12 +319,11 @@ export class Agent {
       cloudUrl: () => this.link.state.url ?? env.cloudUrl,
       pinnedKey: pinnedReleaseKey(),
     })
-    const { stateDir, logs: logsDir } = this.paths
     return new PlanApplier(
       {
         services,
         bundles,
-        ...chooseRuntime({ stateDir, logsDir, environment: env.childEnvironment, groups: this.groups, log }),
+        ...chooseRuntime({ env, logsDir: this.paths.logs, groups: this.groups, log }),
         config: (planned, body) =>
           serviceConfig(
             { env, nodeId: this.identity.nodeId, settings: this.settings.value, facts: this.facts, local: this.localApi },

@@ -1,14 +1,17 @@
+import { createHash } from 'node:crypto'
 import type { Quotas } from '@thatdam/protocol/plan'
+import type { Env } from '../env.ts'
 import type { ExecSpec, RunningService, ServiceContext } from '../services/service.ts'
+import { dockerRuntime } from './docker/runtime.ts'
 import { CgroupTree, delegatedFolder, readCgroupFacts } from './exec/cgroup.ts'
 import { execRuntime, type ExecOptions } from './exec/runtime.ts'
+import { nsRuntime } from './ns/runtime.ts'
 import type { Runtime } from './runtime.ts'
 import { SupervisedService } from './supervised.ts'
 
 export interface RuntimeSettings {
-  readonly stateDir: string
+  readonly env: Pick<Env, 'stateDir' | 'runtime' | 'runtimeImage' | 'dockerSocket' | 'childEnvironment'>
   readonly logsDir: string
-  readonly environment: NodeJS.ProcessEnv
   readonly groups: ExecOptions['groups']
   readonly log: { info(message: string): void; debug(message: string): void; warn(message: string, error?: unknown): void }
 }
@@ -36,17 +39,24 @@ export function runtimePort(runtime: Runtime, logsDir: string): RuntimePort {
 }
 
 function makeRuntime(settings: RuntimeSettings): Runtime {
-  const { environment, groups, log } = settings
-  const cgroups = openCgroups(settings)
-  return execRuntime({ environment, groups, cgroups, log: (message, error) => log.warn(message, error) })
+  const { env, groups } = settings
+  const log = (message: string, error?: unknown) => settings.log.warn(message, error)
+  const environment = env.childEnvironment
+  const exec: ExecOptions = { environment, groups, cgroups: openCgroups(settings), log }
+  if (env.runtime === 'exec') return execRuntime(exec)
+  // Containers too run the program of this machine.
+  if (process.platform !== 'linux') return execRuntime(exec, `Runs as a plain process: RUNTIME=${env.runtime} needs Linux.`)
+  if (env.runtime === 'ns') return nsRuntime(exec, env.stateDir)
+  const { dockerSocket: socketPath, runtimeImage: image } = env
+  return dockerRuntime({ socketPath, image, agentLabel: agentLabel(env.stateDir), environment, log })
 }
 
 /** Null where there are none of ours: a service then has nice, its process group and the watchdog. */
-function openCgroups({ stateDir, log }: RuntimeSettings): CgroupTree | null {
+function openCgroups({ env, log }: RuntimeSettings): CgroupTree | null {
   if (process.platform !== 'linux') return null
   try {
     const folder = delegatedFolder(readCgroupFacts())
-    const tree = folder === null ? null : CgroupTree.open(folder, stateDir)
+    const tree = folder === null ? null : CgroupTree.open(folder, `thatdam-${agentLabel(env.stateDir)}`)
     if (tree) log.info(`control groups: ${tree.describes}`)
     return tree
   } catch (error) {
@@ -54,3 +64,6 @@ function openCgroups({ stateDir, log }: RuntimeSettings): CgroupTree | null {
     return null
   }
 }
+
+/** Tells this agent's containers and groups from those of another one on the same machine. */
+const agentLabel = (stateDir: string): string => createHash('sha256').update(stateDir).digest('hex').slice(0, 8)

@@ -1,6 +1,8 @@
-// A child service for tests. What it does is in its params: {crash: true} ends at once, {deaf: true} ignores the stop, {grandchild: true}
-// starts a process of its own ({grandchild: 'setsid'}: in its own session), {eat: MiB} takes memory, {leave: true} ends itself when its channel closes as real services do.
+// A child service for tests. What it does is in its params: {crash: true} ends at once, {deaf: true} ignores the stop and SIGTERM,
+// {grandchild: true} starts a process of its own ({grandchild: 'setsid'}: in its own session), {eat: MiB} takes memory, {clings: true}
+// stays when its channel closes, as no real service does.
 import { spawn } from 'node:child_process'
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 
 let config
@@ -10,8 +12,8 @@ process.on('message', (message) => {
   if (message.type === 'command') answer(message)
   if (message.type === 'stop' && !config.params.deaf) process.exit(0)
 })
-process.on('disconnect', () => process.exit(0))
-process.on('SIGTERM', () => {})
+process.on('disconnect', () => config?.params.clings || process.exit(0))
+process.on('SIGTERM', () => config?.params.deaf || process.exit(0))
 
 let grandchild = null
 const told = []
@@ -38,7 +40,8 @@ function start(given) {
 
 function answer({ id, command, params }) {
   if (command === 'exit') process.exit(7)
-  if (command === 'told') process.send({ type: 'result', id, ok: true, value: told })
+  if (command === 'try') process.send({ type: 'result', id, ok: true, value: attempt(params) })
+  else if (command === 'told') process.send({ type: 'result', id, ok: true, value: told })
   else if (command === 'config') process.send({ type: 'result', id, ok: true, value: { indexPaths: config.indexPaths } })
   else if (command === 'names' || command === 'end-session') {
     told.push({ command, params })
@@ -46,4 +49,29 @@ function answer({ id, command, params }) {
     process.send({ type: 'status', status: status() })
   } else if (command === 'echo') process.send({ type: 'result', id, ok: true, value: params })
   else process.send({ type: 'result', id, ok: false, value: { code: 'NOT_FOUND', message: `no command ${command}` } })
+}
+
+// What a service can do where it runs: files that it could write, and what it read of others.
+function attempt({ write = [], access = [], read = [], kill = [] }) {
+  return {
+    uid: process.getuid(),
+    capabilities: /^CapEff:\s+(\w+)/m.exec(readFileSync('/proc/self/status', 'utf8'))[1],
+    wrote: write.filter((path) => did(() => writeFileSync(path, 'x'))),
+    access: access.filter((path) => did(() => accessSync(path, constants.W_OK))),
+    read: read.map((path) => {
+      let text = null
+      did(() => (text = readFileSync(path, 'utf8')))
+      return text
+    }),
+    saw: kill.filter((pid) => did(() => process.kill(pid, 0))),
+  }
+}
+
+function did(act) {
+  try {
+    act()
+    return true
+  } catch {
+    return false
+  }
 }

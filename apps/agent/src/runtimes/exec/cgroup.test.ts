@@ -10,6 +10,7 @@ import { CgroupTree, delegatedFolder, readCgroupFacts } from './cgroup.ts'
 import { execRuntime } from './runtime.ts'
 
 const MiB = 2 ** 20
+const NAME = 'thatdam-0123abcd'
 const quotas = (cpuReservePercent: number): Quotas => ({
   maxDerives: 1,
   maxTranscodes: 0,
@@ -63,7 +64,7 @@ test('only a group that is ours is used', () => {
 
 test('limits reach the files before the service runs, and it enters its group before it is itself', async () => {
   const base = fakeTree()
-  const tree = CgroupTree.open(base, '/var/lib/thatdam')
+  const tree = CgroupTree.open(base, NAME)
   tree.quotas(quotas(40))
   const own = tree.folder
   expect(read(base, 'cgroup.subtree_control')).toBe('+cpu +memory')
@@ -86,7 +87,7 @@ test('limits reach the files before the service runs, and it enters its group be
 })
 
 test('recordings are never limited in their processor time', () => {
-  const tree = CgroupTree.open(fakeTree(), '/x')
+  const tree = CgroupTree.open(fakeTree(), NAME)
   const { path } = tree.make({ name: 'capture-daemon', memoryMaxBytes: MiB })
   expect(path).not.toContain('background')
   expect(Number(read(path, 'cpu.weight'))).toBeGreaterThan(100)
@@ -96,7 +97,7 @@ test('recordings are never limited in their processor time', () => {
 test('a group in which others are is left as it was: no limits, and we are back where we came from', () => {
   const base = fakeTree()
   mkdirSync(join(base, 'cgroup.subtree_control')) // cannot be written: what EBUSY is in a real tree
-  const tree = CgroupTree.open(base, '/x')
+  const tree = CgroupTree.open(base, NAME)
   expect(read(base, 'cgroup.procs')).toBe(String(process.pid))
   expect(tree.describes).toBe('ends services whole, without limits')
   expect(existsSync(join(tree.make({ name: 'indexer', memoryMaxBytes: MiB }).path, 'memory.max'))).toBe(false)
@@ -104,7 +105,7 @@ test('a group in which others are is left as it was: no limits, and we are back 
 
 test('a service whose group cannot be made runs without it', async () => {
   const base = fakeTree()
-  const tree = CgroupTree.open(base, '/x')
+  const tree = CgroupTree.open(base, NAME)
   rmSync(base, { recursive: true })
   const running = service('indexer', tree)
   await until('it runs', () => pidOf(running))
@@ -127,7 +128,7 @@ const real = process.platform === 'linux' ? realTree() : null
 test.skipIf(real === null)('in a real tree, a grandchild with a session of its own does not outlive the service', async () => {
   const base = join(real ?? '', `thatdam-test-${process.pid}`)
   mkdirSync(base)
-  const tree = CgroupTree.open(base, directory)
+  const tree = CgroupTree.open(base, NAME)
   try {
     const running = service('indexer', tree, { grandchild: 'setsid' })
     const status = await until('it runs', () => running.view().status as { pid: number; grandchild: number } | null)
@@ -143,7 +144,7 @@ test.skipIf(real === null)('in a real tree, a grandchild with a session of its o
     // What an agent that was killed leaves, the next one ends.
     const left = service('indexer', tree, { grandchild: 'setsid' })
     const pid = await until('it runs', () => pidOf(left))
-    CgroupTree.open(base, directory)
+    CgroupTree.open(base, NAME)
     await until('the next agent ended it', () => !isRunning(pid), 2_000)
     await left.stop()
   } finally {

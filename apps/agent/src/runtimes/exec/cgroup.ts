@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -73,9 +72,12 @@ export class CgroupTree {
     this.controllers = controllers
   }
 
-  /** @throws an error of the file system where groups cannot be made. Ends what an agent before us left in them. */
-  static open(base: string, stateDir: string): CgroupTree {
-    const own = join(base, `thatdam-${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`)
+  /**
+   * Ends what an agent before us left. `ownName`: `thatdam-` and 8 hex digits of this agent.
+   * @throws an error of the file system where groups cannot be made.
+   */
+  static open(base: string, ownName: string): CgroupTree {
+    const own = join(base, ownName)
     mkdirSync(own, { recursive: true })
     sweep(own)
     const offered = readFileSync(join(base, 'cgroup.controllers'), 'utf8').trim().split(' ')

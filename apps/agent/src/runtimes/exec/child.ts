@@ -11,6 +11,8 @@ import { groupIsAlive, residentBytes, signalGroup } from './group.ts'
 
 const STOP_LIMIT_MS = 10_000
 const WATCH_INTERVAL_MS = 5_000
+/** Of a shell whose command was ended by SIGKILL. */
+const KILLED_CODE = 137
 
 export interface ChildOptions {
   readonly command: string
@@ -125,7 +127,7 @@ export class Child implements Life {
     const pid = this.process.pid
     if (pid !== undefined && groupIsAlive(pid)) signalGroup(pid, 'SIGKILL')
     const { cgroup } = this.options
-    const overMemory = this.overMemory || (signal === 'SIGKILL' && (cgroup?.memoryKills() ?? 0) > 0)
+    const overMemory = this.overMemory || ((signal === 'SIGKILL' || code === KILLED_CODE) && (cgroup?.memoryKills() ?? 0) > 0)
     await cgroup?.end()
     this.options.onEnd({ code, signal, overMemory, lastLine: this.tail.lastLine() })
     this.commands.end()

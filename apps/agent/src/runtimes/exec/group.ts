@@ -27,3 +27,24 @@ export function residentBytes(pid: number): number | null {
     return null
   }
 }
+
+const DEPTH_MAX = 8
+
+/** Below a wrapper that stays, the process that runs `program`; null: not yet, or no more. */
+export function descendantRunning(pid: number, program: string): number | null {
+  let level = [pid]
+  for (let depth = 0; depth < DEPTH_MAX && level.length > 0; depth++) {
+    const found = level.find((one) => readProc(one, 'cmdline').split('\0', 1)[0] === program)
+    if (found !== undefined) return found
+    level = level.flatMap((one) => readProc(one, `task/${one}/children`).split(' ').filter(Boolean).map(Number))
+  }
+  return null
+}
+
+function readProc(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8').trim()
+  } catch {
+    return ''
+  }
+}

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path'
 import type { Quotas } from '@thatdam/protocol/plan'
 import { serviceEntry } from '../../program.ts'
+import { exitOf } from '../exit.ts'
 import { memoryMaxBytes, type Life, type LifeRequest, type Runtime } from '../runtime.ts'
 import type { CgroupTree, ServiceCgroup } from './cgroup.ts'
 import { Child } from './child.ts'
@@ -24,11 +25,14 @@ export function programOf({ context, spec }: LifeRequest): { readonly cwd: strin
   }
 }
 
-/** Services as plain child processes of the agent; messages over Node's IPC channel. */
-export function execRuntime(options: ExecOptions): Runtime {
+/** Services as plain child processes of the agent; messages over Node's IPC channel. `note`: why not by the runtime that was asked for. */
+export function execRuntime(options: ExecOptions, note = ''): Runtime {
   return {
     name: 'exec',
-    launch: (request) => launchChild(options, request, { prefix: [], watched: (pid) => pid }),
+    launch: (request) => {
+      request.onNote(note)
+      return launchChild(options, request, { prefix: [], watched: (pid) => pid })
+    },
     quotas: (quotas) => applyQuotas(options, quotas),
     close: () => Promise.resolve(options.cgroups?.close()),
   }
@@ -42,7 +46,7 @@ export function applyQuotas({ cgroups, log }: ExecOptions, quotas: Quotas): void
   }
 }
 
-/** `prefix`: a command that becomes, or waits for, the one after it. */
+/** `prefix`: a command that becomes, or waits for, the one after it; then it also sets the priority, and codes are a shell's. */
 export function launchChild(
   options: ExecOptions,
   request: LifeRequest,
@@ -56,7 +60,7 @@ export function launchChild(
     args: rest,
     cwd,
     environment: options.environment,
-    nice: spec.nice,
+    nice: wrap.prefix.length > 0 ? 0 : spec.nice,
     rssMaxBytes: spec.rssMaxBytes,
     log,
     config: request.config,
@@ -65,7 +69,7 @@ export function launchChild(
     onMessage: request.onMessage,
     onEnd: (end) => {
       if (child.pid !== undefined) options.groups.remove(child.pid)
-      request.onEnd(end)
+      request.onEnd(wrap.prefix.length > 0 && end.code !== null ? { ...end, ...exitOf(end.code) } : end)
     },
   })
   if (child.pid !== undefined) options.groups.add(child.pid)
