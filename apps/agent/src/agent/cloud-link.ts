@@ -1,9 +1,12 @@
 import { stat } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
-import type { Command, ReportRequest } from '@thatdam/protocol/poll'
+import type { ExpectedIntent } from '@thatdam/control/join-intent'
+import type { JoinIntent, PendingRing } from '@thatdam/protocol/join'
+import type { Command, ReportRequest, RingNews } from '@thatdam/protocol/poll'
 import type { NodeSettings } from '@thatdam/protocol/settings'
 import { sleep } from '../backoff.ts'
 import { Cloud, type CloudState } from '../cloud/cloud.ts'
+import { RingRelay, type OwnRing, type RelayedRing } from '../cloud/ring-relay.ts'
 import type { Log } from '../log.ts'
 import { pollLoop } from '../loops/poll.ts'
 import { renewLoop } from '../loops/renew.ts'
@@ -11,6 +14,7 @@ import { reportLoop } from '../loops/report.ts'
 import { Loops } from '../loops/supervisor.ts'
 import { readCredential, type Credential } from '../state/credential.ts'
 import type { Identity } from '../state/identity.ts'
+import { forgetPendingRing, readPendingRing, writePendingRing } from '../state/pending-ring.ts'
 import type { Version } from '../state/version.ts'
 
 /** `thatdam register` and `unregister` write the credential beside a running agent, which looks this often. */
@@ -20,9 +24,25 @@ const RESULTS_MAX = 8
 const FIRST_POLL_MS = 150
 const COMMANDS_REMEMBERED = 256
 const SAME_SENTENCE_AFTER_MS = 600_000
+const APART =
+  'This machine is in a ring with other machines, and its organisation in the cloud has another ring: both go on as they are. Take this machine out of its ring first if it is to come into the other one.'
+
+/** The ring's side of the cloud's loops. */
+export interface CloudRing {
+  /** The ring that this machine is in now. Its records that the cloud lacks are uploaded; call `version.bump` when it changed. */
+  readonly own: () => OwnRing
+  /**
+   * Machines that wait to be let in, all of them each time, and who may vouch for them: `judgeJoinIntent` says what an admitter does. Told to members
+   * that may not admit as well; `CloudLink.joinIntents` has the newest for one that becomes an admitter later.
+   */
+  readonly onJoinIntents: (intents: readonly JoinIntent[], cloud: Omit<ExpectedIntent, 'genesisHash'>) => Promise<void>
+  /** Records of this machine's ring, or of one that it waits for and that admitted it: to be verified, and adopted. Rejects: told again. */
+  readonly onRosterRecords: (ring: RelayedRing) => Promise<void>
+}
 
 export interface CloudLinkPorts {
   readonly credentialPath: string
+  readonly pendingRingPath: string
   /** CLOUD_CONTROL_URL: where the same cloud answers now, when its address has moved since the registration. */
   readonly cloudUrl: string | null
   readonly identity: Identity
@@ -33,6 +53,8 @@ export interface CloudLinkPorts {
   readonly report: (results: ReportRequest['commandResults']) => ReportRequest
   readonly onSettings: (cloud: string, revision: number, value: NodeSettings) => Promise<void>
   readonly onReported: (cloud: string, value: NodeSettings) => Promise<void>
+  /** Null before the agent is up, and where it takes no part: it then confirms no ring, lets nobody in and is let in nowhere by the cloud. */
+  readonly ring: () => CloudRing | null
   /** Text for the person on the cloud's page. */
   readonly runCommand: (command: Command, signal: AbortSignal) => Promise<string>
 }
@@ -41,6 +63,8 @@ export interface CloudLinkPorts {
 export class CloudLink {
   private readonly ports: CloudLinkPorts
   private cloud: Cloud | null = null
+  private relay: RingRelay | null = null
+  private intents: readonly JoinIntent[] = []
   private loops: Loops | null = null
   private results: { id: string; text: string }[] = []
   private readonly commandsSeen = new Set<string>()
@@ -59,6 +83,11 @@ export class CloudLink {
 
   get instanceKey(): string | null {
     return this.cloud?.instanceKey ?? null
+  }
+
+  /** Machines that wait for a ring's admitter, as the cloud said last. */
+  get joinIntents(): readonly JoinIntent[] {
+    return this.intents
   }
 
   /** Resolves when the first poll has left, there is no cloud to poll, or it takes too long: the heavier part of a start comes after it. */
@@ -113,6 +142,8 @@ export class CloudLink {
     await this.loops?.stop()
     this.loops = null
     this.cloud = null
+    this.relay = null
+    this.intents = []
     const { ports } = this
     ports.version.bump()
     if (!credential) return
@@ -123,19 +154,28 @@ export class CloudLink {
     const onFailure = (error: unknown) => this.say(error)
     const onCommand = (command: Command) => void this.answer(command, loops.signal)
     const onSettings = (revision: number, value: NodeSettings) => ports.onSettings(cloud.instanceKey, revision, value)
+    const { instanceKey, organisation } = credential
+    const relay = new RingRelay({ nodeKey: ports.identity.key.publicKey, organisationId: organisation.id, instanceKey })
+    const onJoinIntents = (intents: readonly JoinIntent[]) => this.offer(intents, { instanceKey, organisationId: organisation.id })
     this.cloud = cloud
+    this.relay = relay
     this.loops = loops
     ports.log.info(`registered with ${url} for ${credential.organisation.name}`)
     loops.start('renew', (signal) => renewLoop(cloud, signal))
-    loops.start('poll', (signal) => pollLoop({ cloud, onSettings, onCommand, onFailure, onSent: () => this.polled.resolve() }, signal))
+    const onSent = () => this.polled.resolve()
+    const onRing = (news: RingNews) => this.hear(relay, news)
+    const relayQuery = () => relay.query
+    loops.start('poll', (signal) =>
+      pollLoop({ cloud, onSettings, onCommand, relayQuery, onRing, onJoinIntents, onFailure, onSent }, signal),
+    )
     loops.start('report', (signal) =>
       reportLoop(
         {
           cloud,
           version: ports.version,
           ready: ports.ready,
-          compose: () => ports.report(this.results),
-          onTaken: (report) => this.taken(cloud, report),
+          compose: () => this.compose(relay),
+          onTaken: (report) => this.taken(cloud, relay, report),
           onFailure,
         },
         signal,
@@ -143,7 +183,55 @@ export class CloudLink {
     )
   }
 
-  private async taken(cloud: Cloud, report: ReportRequest): Promise<void> {
+  private compose(relay: RingRelay): ReportRequest {
+    const own = this.ports.ring()?.own()
+    const report = this.ports.report(this.results)
+    return own ? { ...report, ring: relay.report(own, Date.now()) } : report
+  }
+
+  /** What the cloud relays of the ring. What cannot be taken in now is no failure of the cloud's. */
+  private async hear(relay: RingRelay, news: RingNews): Promise<void> {
+    const { ports } = this
+    await ports.ready
+    const ring = ports.ring()
+    if (!ring) return
+    try {
+      const outcome = relay.take(news, ring.own())
+      if (outcome.kind === 'forged') ports.log.warn('The cloud told of a ring without its signature; nothing was done about it.')
+      if (outcome.kind === 'apart') this.sayOnce(APART)
+      if (outcome.kind === 'wait') await this.awaitRing(outcome.pending)
+      if (outcome.kind === 'adopt') {
+        await ring.onRosterRecords(outcome.ring)
+        await forgetPendingRing(ports.pendingRingPath)
+      }
+      ports.version.bump()
+    } catch (error) {
+      relay.notTaken()
+      ports.log.error('what the cloud relayed of the ring could not be taken in; it is tried again', error)
+    }
+  }
+
+  private async awaitRing(pending: Omit<PendingRing, 'sinceMs'>): Promise<void> {
+    const { pendingRingPath, log } = this.ports
+    // A damaged one is written anew: the cloud has just said the same.
+    const known = await readPendingRing(pendingRingPath).catch(() => null)
+    if (known?.genesisHash === pending.genesisHash && known.appointedAtMs === pending.appointedAtMs) return
+    await writePendingRing(pendingRingPath, { ...pending, sinceMs: Date.now() })
+    log.info(`waits to be let into the ring ${pending.clusterId}`)
+  }
+
+  private async offer(intents: readonly JoinIntent[], cloud: Omit<ExpectedIntent, 'genesisHash'>): Promise<void> {
+    this.intents = intents
+    if (intents.length === 0) return
+    await this.ports.ready
+    await this.ports
+      .ring()
+      ?.onJoinIntents(intents, cloud)
+      .catch((error: unknown) => this.ports.log.error('machines that wait could not be let into the ring', error))
+  }
+
+  private async taken(cloud: Cloud, relay: RingRelay, report: ReportRequest): Promise<void> {
+    relay.reported(report.ring?.records ?? [], Date.now())
     this.results = this.results.filter((result) => !report.commandResults.some((sent) => isDeepStrictEqual(sent, result)))
     await this.ports.onReported(cloud.instanceKey, report.settings.value)
   }
@@ -162,8 +250,12 @@ export class CloudLink {
   /** The same sentence again at most every ten minutes: a cloud that is away for days does not fill the log. */
   private say(error: unknown): void {
     const sentence = error instanceof Error ? error.message : String(error)
+    this.sayOnce(`The cloud is not reached; this machine goes on by itself. ${sentence}`)
+  }
+
+  private sayOnce(sentence: string): void {
     if (sentence === this.lastFailure.sentence && Date.now() - this.lastFailure.atMs < SAME_SENTENCE_AFTER_MS) return
     this.lastFailure = { sentence, atMs: Date.now() }
-    this.ports.log.warn(`The cloud is not reached; this machine goes on by itself. ${sentence}`)
+    this.ports.log.warn(sentence)
   }
 }

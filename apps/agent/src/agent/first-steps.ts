@@ -5,10 +5,10 @@ import { openIdentity, type Identity } from '../state/identity.ts'
 import { takeLock, type Lock } from '../state/lock.ts'
 import { makeStateDir, statePaths, type StatePaths } from '../state/paths.ts'
 import { Version } from '../state/version.ts'
-import { CloudLink, type CloudLinkPorts } from './cloud-link.ts'
+import { CloudLink, type CloudLinkPorts, type CloudRing } from './cloud-link.ts'
 
 /** What the agent does for the cloud's loops once it is up. */
-export type CloudHost = Pick<CloudLinkPorts, 'report' | 'onSettings' | 'onReported' | 'runCommand'>
+export type CloudHost = Pick<CloudLinkPorts, 'report' | 'onSettings' | 'onReported' | 'runCommand'> & { readonly ring?: CloudRing }
 
 /** What was taken and begun before the rest of the agent was loaded. Whoever has it stops the loops and releases the lock. */
 export interface FirstSteps {
@@ -41,11 +41,13 @@ export async function takeFirstSteps({ env, log }: { env: Env; log: Log }): Prom
     let host: CloudHost | null = null
     const link = new CloudLink({
       credentialPath: paths.credential,
+      pendingRingPath: paths.pendingRing,
       cloudUrl: env.cloudUrl,
       identity,
       version,
       log,
       ready: ready.promise,
+      ring: () => host?.ring ?? null,
       report: (results) => mustHave(host).report(results),
       onSettings: async (...settings) => await (await ready.promise)?.onSettings(...settings),
       onReported: async (...reported) => await (await ready.promise)?.onReported(...reported),

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { parseToken } from '@thatdam/control/token'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { register } from '../register/register.ts'
+import { isRingToken, joinByRingToken } from '../register/ring-token.ts'
 import type { CliCommand, CliContext } from './context.ts'
 
 const HELP = `thatdam register: joins this machine to the organisation that made the join token.
@@ -32,15 +33,22 @@ export const run: CliCommand = async (argv, context) => {
     context.out(HELP)
     return 0
   }
-  const url = addressOf(values.url ?? context.env.cloudUrl)
+  const address = values.url ?? context.env.cloudUrl
+  const cloudUrl = address === null ? null : addressOf(address)
   const token = parseToken(await readToken(values.token, values['token-file'], context))
   const allowedRoots = values['allow-index']?.map((path) => resolve(path)) ?? null
-  const outcome = await register({ env: context.env, url, token, allowedRoots })
+  const { env } = context
+  const outcome = isRingToken(token)
+    ? await joinByRingToken({ env, url: cloudUrl, token, allowedRoots })
+    : await register({ env, url: cloudUrl ?? addressOf(null), token, allowedRoots })
   context.out(
     outcome.kind === 'same'
       ? `This machine is registered with ${outcome.organisation} already, as ${outcome.nodeId}. It stays the same node.`
       : `Registered with ${outcome.organisation} as ${outcome.nodeId}.`,
   )
+  if (outcome.waitsFor !== null) {
+    context.out(`It comes into the ring that ${outcome.waitsFor} founded as soon as a machine there lets it in; both have to run for that.`)
+  }
   if (!outcome.running) context.out('Start it with: thatdam run')
   return 0
 }

@@ -22,6 +22,7 @@ export const run: CliCommand = async (argv, context) => {
     return 0
   }
   await rm(paths.credential, { force: true })
+  await rm(paths.pendingRing, { force: true })
   await fsyncDirectory(paths.stateDir)
   context.out(`Forgot ${known?.url ?? 'the cloud'}. Library, recordings and console stay. Remove the machine in the cloud app too.`)
   return 0

@@ -1,4 +1,5 @@
-import { PollResponse, type Command } from '@thatdam/protocol/poll'
+import type { JoinIntent } from '@thatdam/protocol/join'
+import { PollResponse, type Command, type RingNews } from '@thatdam/protocol/poll'
 import type { NodeSettings } from '@thatdam/protocol/settings'
 import { Backoff, sleep } from '../backoff.ts'
 import type { Cloud } from '../cloud/cloud.ts'
@@ -11,13 +12,19 @@ export interface PollPorts {
   readonly cloud: Cloud
   readonly onSettings: (revision: number, value: NodeSettings) => Promise<void>
   readonly onCommand: (command: Command) => void
+  /** What to add to the poll's address: what this machine has of the ring's records. */
+  readonly relayQuery: () => string
+  /** Never rejects. */
+  readonly onRing: (news: RingNews) => Promise<void>
+  /** Never rejects. */
+  readonly onJoinIntents: (intents: readonly JoinIntent[]) => Promise<void>
   readonly onFailure: (error: unknown) => void
   /** A poll is on its way. */
   readonly onSent: () => void
 }
 
 /**
- * The held poll. What it brings is the owner's settings and commands; a plan from the cloud is not followed, as this node has its own
+ * The held poll. What it brings is the owner's settings and commands, and what the ring's machines have to tell each other; a plan from the cloud is not followed, as this node has its own
  * (THREATS 24). The cloud's being away changes nothing here.
  */
 export async function pollLoop(ports: PollPorts, signal: AbortSignal): Promise<void> {
@@ -26,7 +33,7 @@ export async function pollLoop(ports: PollPorts, signal: AbortSignal): Promise<v
   while (!signal.aborted) {
     const askedAtMs = Date.now()
     try {
-      const path = `/agent/v1/poll?cursor=${cursor}`
+      const path = `/agent/v1/poll?cursor=${cursor}${ports.relayQuery()}`
       const answer = await ports.cloud.call({ method: 'GET', path, timeoutMs: POLL_LIMIT_MS, signal, onSent: ports.onSent })
       if (answer.status !== 200) {
         // A server that holds nothing would be asked in a tight circle.
@@ -38,8 +45,10 @@ export async function pollLoop(ports: PollPorts, signal: AbortSignal): Promise<v
       const news = PollResponse.parse(answer.body)
       if (news.settings) await ports.onSettings(news.settings.revision, news.settings.value)
       for (const command of news.commands) ports.onCommand(command)
-      // So would one that answers the same revision again.
-      if (news.revision === cursor) await sleep(backoff.nextMs(), signal)
+      if (news.ring) await ports.onRing(news.ring)
+      await ports.onJoinIntents(news.joinIntents ?? [])
+      // So would one that answers the same revision again, unless it is a further page of the ring's records.
+      if (news.revision === cursor && !news.ring?.more) await sleep(backoff.nextMs(), signal)
       cursor = news.revision
     } catch (error) {
       if (signal.aborted) return

@@ -29,7 +29,8 @@ export async function reportLoop(ports: ReportPorts, signal: AbortSignal): Promi
   while (!signal.aborted) {
     const seen = ports.version.value
     const report = ports.compose()
-    const due = Date.now() >= nextMs || !isDeepStrictEqual(whatMatters(report), told)
+    const hasRecords = (report.ring?.records.length ?? 0) > 0
+    const due = Date.now() >= nextMs || hasRecords || !isDeepStrictEqual(whatMatters(report), told)
     if (due) {
       try {
         await ports.cloud.call({ method: 'POST', path: '/agent/v1/report', body: report, timeoutMs: CALL_LIMIT_MS, signal })
@@ -52,7 +53,7 @@ export async function reportLoop(ports: ReportPorts, signal: AbortSignal): Promi
 
 /** What is worth a report of its own: not the free bytes and counts that move all the time. */
 function whatMatters(report: ReportRequest): object {
-  const { sentAtMs: _sent, counts: _counts, facts, ...rest } = report
+  const { sentAtMs: _sent, counts: _counts, facts, ring, ...rest } = report
   const { stores: _stores, battery: _battery, ...steady } = facts
-  return structuredClone({ ...rest, facts: steady })
+  return structuredClone({ ...rest, facts: steady, ring: ring?.genesisHash })
 }

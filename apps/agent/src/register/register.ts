@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { NO_CREDENTIAL } from '@thatdam/control/credentials'
 import { buildJoinRequest, makeNonce, verifyHello, verifyJoinResponse } from '@thatdam/control/join'
+import { recordHash } from '@thatdam/control/roster'
 import type { JoinToken } from '@thatdam/control/token'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { NodeFacts } from '@thatdam/protocol/facts'
-import { JoinHelloResponse, JoinResponse } from '@thatdam/protocol/join'
+import { JoinHelloResponse, JoinResponse, type RingPlace } from '@thatdam/protocol/join'
 import { errorOf } from '../cloud/cloud.ts'
 import type { Env } from '../env.ts'
 import { gatherFacts } from '../facts/gather.ts'
@@ -15,6 +16,7 @@ import { readCredential, writeCredential } from '../state/credential.ts'
 import { openIdentity, readIdentity, type Identity } from '../state/identity.ts'
 import { takeLock } from '../state/lock.ts'
 import { makeStateDir, statePaths, type StatePaths } from '../state/paths.ts'
+import { forgetPendingRing, writePendingRing } from '../state/pending-ring.ts'
 import { openRing, readRing, type Ring } from '../state/ring.ts'
 
 const CALL_LIMIT_MS = 20_000
@@ -34,6 +36,8 @@ export interface Registered {
   readonly organisation: string
   /** An agent runs on this state directory and takes the registration over by itself. */
   readonly running: boolean
+  /** Node id of the machine that founded the ring which this one waits to be let into; null when it waits for none. */
+  readonly waitsFor: string | null
 }
 
 /**
@@ -58,12 +62,14 @@ export async function register(options: RegisterOptions): Promise<Registered> {
     genesis: ring.genesis,
     facts,
     allowedIndexRoots: roots.slice(0, 64),
+    records: ring.later,
   })
   const answer = await callJson({ method: 'POST', url: `${url}/agent/v1/join`, body: request, timeoutMs: CALL_LIMIT_MS })
   if (answer.status !== 201 && answer.status !== 200) throw joinError(errorOf(answer, url))
   const joined = JoinResponse.parse(answer.body)
   verifyJoinResponse(joined, request)
   const isSame = known?.instanceKey === hello.serverKey && known.organisation.id === joined.organisation.id
+  const waitsFor = await notePlace(paths, joined.ring, ring)
   await writeAllowedRoots(paths.allowed, roots)
   await writeCredential(paths.credential, {
     version: 1,
@@ -74,7 +80,20 @@ export async function register(options: RegisterOptions): Promise<Registered> {
     // The same cloud goes on counting where it was (THREATS 5); its token is asked for anew.
     access: isSame ? { ...known.access, accessToken: null, renewAtMs: 0, expiresAtMs: 0 } : NO_CREDENTIAL,
   })
-  return { kind: isSame ? 'same' : 'new', nodeId: joined.nodeId, organisation: joined.organisation.name, running }
+  return { kind: isSame ? 'same' : 'new', nodeId: joined.nodeId, organisation: joined.organisation.name, running, waitsFor }
+}
+
+/** Before the credential: an agent that begins to poll with it knows what it waits for. */
+async function notePlace(paths: StatePaths, place: RingPlace | undefined, ring: Ring): Promise<string | null> {
+  if (place === undefined || recordHash(place.genesis.body) === ring.fingerprint) {
+    await forgetPendingRing(paths.pendingRing)
+    return null
+  }
+  const { appointedAtMs, genesis } = place
+  const { clusterId, founder } = genesis.body
+  const genesisHash = recordHash(genesis.body)
+  await writePendingRing(paths.pendingRing, { version: 1, clusterId, genesisHash, appointedAtMs, sinceMs: Date.now() })
+  return founder.nodeId
 }
 
 /** Identity and ring: those of the agent that runs here, or, under the lock, made now. */

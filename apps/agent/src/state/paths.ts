@@ -25,6 +25,7 @@ export function statePaths(stateDir: string) {
     goodPlan: at('plan-good.json'),
     rejectedPlan: at('plan-rejected.json'),
     credential: at('credential.json'),
+    pendingRing: at('pending-ring.json'),
     allowed: at('allowed-index-roots.json'),
     owner: at('owner.json'),
     sessions: at('sessions.db'),
