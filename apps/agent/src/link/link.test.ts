@@ -15,7 +15,14 @@ afterEach(async () => {
   for (const close of opened.splice(0)) await close()
 })
 
-const member = (nodeId: string, key: KeyPair): Member => ({ nodeId, publicKey: key.publicKey, bootCounter: 0, admitter: false, record: '' })
+const member = (nodeId: string, key: KeyPair): Member => ({
+  nodeId,
+  publicKey: key.publicKey,
+  bootCounter: 0,
+  admitter: false,
+  record: '',
+  keys: [key.publicKey],
+})
 
 async function serve(members: Member[]): Promise<{ key: KeyPair; port: number; proved: string[] }> {
   const key = generateKey()
