@@ -1,51 +1,66 @@
-import type { Env } from '../env.ts'
-import { checkCloud } from './cloud.ts'
-import { checkDisk, checkIndexPaths } from './disk.ts'
-import { type Finding, reasonOf, warn } from './finding.ts'
-import { checkCameras, checkFfmpeg, checkPerl } from './media.ts'
-import { checkConsolePort, checkNodePort } from './ports.ts'
-import { checkAgent, checkIdentity, checkStateDir, readRunningAgent } from './state.ts'
+import { SERVICE } from '@thatdam/discovery/mdns/records'
+import { survey } from '@thatdam/discovery/survey'
+import { NODE_PORT } from '@thatdam/protocol/discovery'
+import type { Finding } from '@thatdam/protocol/doctor'
+import { readCredential } from '../state/credential.ts'
+import { statePaths } from '../state/paths.ts'
+import { readAgentPid, readRunningAgent } from './agent-state.ts'
+import type { Check, CheckContext, DoctorEnv } from './check.ts'
+import { reasonOf, warn } from './finding.ts'
+import { type Machine, thisMachine, watched } from './machine.ts'
 
-const CHECK_LIMIT_MS = 7_000
-const NODE_PORT = 7700
+const AGENT_LIMIT_MS = 1_000
+const SURVEY_MS = 1_500
 
-/** All checks side by side; one that hangs becomes a line of its own after 7 s, so that the whole stays under 10 s. Nothing is changed. */
-export async function examine(
-  env: Pick<Env, 'stateDir' | 'casRoot' | 'indexPaths' | 'cloudUrl' | 'servicePort' | 'ffmpegPath'>,
-): Promise<Finding[]> {
-  const running = await limited('Agent', async () => await readRunningAgent(env.stateDir), 2_000)
-  const state = running.value ?? null
-  const indexPaths = state?.settings.indexPaths ?? env.indexPaths ?? []
-  const port = state?.facts.reachability.consolePort ?? env.servicePort
-  const checks: readonly [string, () => Promise<Finding[]>][] = [
-    ['State directory', async () => [await checkStateDir(env.stateDir)]],
-    ['Identity', async () => [await checkIdentity(env.stateDir)]],
-    ['Agent', async () => [checkAgent(env.stateDir, state)]],
-    ['Cloud', async () => await checkCloud(env.stateDir, env.cloudUrl)],
-    ['Ports', async () => [await checkConsolePort(port, state?.node.nodeId ?? null), await checkNodePort(NODE_PORT, state !== null)]],
-    ['Disk', async () => await checkDisk(env.casRoot)],
-    ['ffmpeg', async () => await checkFfmpeg(env.ffmpegPath)],
-    ['Cameras', async () => await checkCameras()],
-    ['Index', async () => await checkIndexPaths(indexPaths, env.casRoot)],
-    ['Perl', async () => await checkPerl()],
-  ]
-  const found = await Promise.all(
-    checks.map(async ([name, check]) => {
-      const { value, problem } = await limited(name, check, CHECK_LIMIT_MS)
-      return value ?? [warn(name, problem)]
-    }),
-  )
-  return found.flat()
+/** What every check needs to know first; whatever cannot be read in time is taken as absent, and the check of that subject says so. */
+export async function makeContext(env: DoctorEnv, machine: Machine = thisMachine): Promise<CheckContext> {
+  const [running, credential, pid] = await Promise.all([
+    within(AGENT_LIMIT_MS, async () => await readRunningAgent(env.stateDir)),
+    within(AGENT_LIMIT_MS, async () => await readCredential(statePaths(env.stateDir).credential)),
+    within(AGENT_LIMIT_MS, async () => await readAgentPid(env.stateDir)),
+  ])
+  const agent = running.value ?? null
+  const address = credential.value?.url ?? env.cloudUrl
+  let looked: ReturnType<CheckContext['lookAround']> | null = null
+  return {
+    env,
+    machine,
+    agent,
+    agentPid: pid.value ?? null,
+    cloud: address ? URL.parse(address) : null,
+    consolePort: agent?.facts.reachability.consolePort ?? env.servicePort,
+    nodePort: env.node.port || NODE_PORT,
+    lookAround: () => (looked ??= survey({ hostName: machine.hostname, service: env.node.mdnsService ?? SERVICE, waitMs: SURVEY_MS })),
+  }
 }
 
-async function limited<T>(name: string, work: () => Promise<T>, limitMs: number): Promise<{ value?: T; problem: string }> {
+/**
+ * All checks side by side. One that fails or hangs becomes a line of its own at its own deadline, and a tool that had to be ended is named.
+ * @param told gets each check's findings as they come, exactly once a check.
+ */
+export async function examine(
+  checks: readonly Check[],
+  context: CheckContext,
+  told: (check: string, findings: Finding[]) => void,
+): Promise<void> {
+  await Promise.all(
+    checks.map(async (check) => {
+      const { machine, cut } = watched(context.machine, performance.now() + check.limitMs - 200)
+      const { value, problem } = await within(check.limitMs, async () => await check.run({ ...context, machine }))
+      const hung = [...cut].map((tool) => warn(check.name, `${tool} did not answer and was ended.`, `Try it by hand: ${tool}`))
+      told(check.name, [...(value ?? [warn(check.name, `Could not be checked (${problem}).`)]), ...hung])
+    }),
+  )
+}
+
+async function within<T>(limitMs: number, work: () => Promise<T>): Promise<{ value?: T; problem: string }> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<{ problem: string }>((resolve) => {
-    timer = setTimeout(() => resolve({ problem: `${name} could not be checked within ${limitMs / 1000} s.` }), limitMs)
+    timer = setTimeout(() => resolve({ problem: `no answer within ${limitMs / 1000} s` }), limitMs)
   })
   const done = work().then(
     (value) => ({ value, problem: '' }),
-    (error: unknown) => ({ problem: `${name} could not be checked (${reasonOf(error)}).` }),
+    (error: unknown) => ({ problem: reasonOf(error) }),
   )
   const outcome = await Promise.race([done, late])
   clearTimeout(timer)

@@ -1,10 +1,4 @@
-/** One line of the doctor. `fix` says what to do, exactly, when it is not `ok`. */
-export type Finding = {
-  readonly name: string
-  readonly state: 'ok' | 'warn' | 'fail'
-  readonly message: string
-  readonly fix: string | null
-}
+import type { Finding } from '@thatdam/protocol/doctor'
 
 export const ok = (name: string, message: string): Finding => ({ name, state: 'ok', message, fix: null })
 export const warn = (name: string, message: string, fix: string | null = null): Finding => ({ name, state: 'warn', message, fix })
