@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Bundles the agent as CommonJS: in ESM, the facades of Node's own modules alone cost 15 MB of memory.
-//   dist/thatdam.cjs, dist/services/<name>.cjs, dist/runtimes/docker/<file>.cjs, dist/package.json
+//   dist/thatdam.cjs, dist/doctor.cjs, dist/services/<name>.cjs, dist/runtimes/docker/<file>.cjs, dist/package.json
 // --mutant NAME --out DIR: for npm run faults alone, an agent with the planted fault of faults/mutants/NAME.ts in it.
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -17,7 +17,8 @@ const dist = values.out === undefined ? join(root, 'dist') : resolve(values.out)
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 // release.pub, which packing puts there, stays.
-for (const name of ['services', 'runtimes', 'thatdam.cjs', 'package.json']) rmSync(join(dist, name), { recursive: true, force: true })
+const made = ['services', 'runtimes', 'thatdam.cjs', 'doctor.cjs', 'package.json']
+for (const name of made) rmSync(join(dist, name), { recursive: true, force: true })
 mkdirSync(join(dist, 'services'), { recursive: true })
 
 const services = readdirSync(join(source, 'services'), { withFileTypes: true })
@@ -50,8 +51,20 @@ const withoutUnused = {
   },
 }
 
+// A file of its own: the running agent would carry its text for good.
+const doctorApart = {
+  name: 'doctor-apart',
+  setup: ({ onResolve }) => onResolve({ filter: /^\.\/cli\/doctor\.ts$/ }, () => ({ path: './doctor.cjs', external: true })),
+}
+
 await Promise.all([
-  build({ ...common, entryPoints: [join(source, 'main.ts')], outfile: join(dist, 'thatdam.cjs') }),
+  build({
+    ...common,
+    entryPoints: [join(source, 'main.ts')],
+    outfile: join(dist, 'thatdam.cjs'),
+    plugins: [...common.plugins, doctorApart],
+  }),
+  build({ ...common, entryPoints: [join(source, 'cli', 'doctor.ts')], outfile: join(dist, 'doctor.cjs') }),
   ...services.map((name) =>
     build({ ...common, entryPoints: [join(source, 'services', name, 'process.ts')], outfile: join(dist, 'services', `${name}.cjs`) }),
   ),
