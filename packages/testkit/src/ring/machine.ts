@@ -68,6 +68,11 @@ export class RingMachine {
     return join(this.options.directory, 'agent.out')
   }
 
+  /** A Unix socket that leads to its gateway, from wherever this file can be seen. */
+  get doorFile(): string {
+    return process.platform === 'win32' ? `\\\\.\\pipe\\thatdam-${process.pid}-${this.name}` : join(this.options.directory, 'door')
+  }
+
   /** The agent's process; null: off. */
   get pid(): number | null {
     return this.agent?.pid ?? null
@@ -86,7 +91,7 @@ export class RingMachine {
       stdio: ['ignore', log, log],
     })
     closeSync(log)
-    this.prober = new Prober(this.host, this.stateDir)
+    this.prober = new Prober(this.host, this)
     this.powerNow = 'on'
   }
 

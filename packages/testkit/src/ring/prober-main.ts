@@ -1,15 +1,17 @@
 /*
- * Sees a host from inside. Reads one JSON question a line on stdin, writes one JSON answer a line on stdout; ends with stdin. It imports
- * nothing of ours, so that it is there at once and stays small.
+ * Sees a host from inside. Reads one JSON question a line on stdin, writes one JSON answer a line on stdout; ends with stdin. Whoever connects
+ * to the door (a Unix socket: files are the same in every network namespace) is led to the host's gateway. It imports nothing of ours, so that
+ * it is there at once and stays small.
  */
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ProbeAnswer, ProbeQuestion } from './prober.ts'
 
 const BODY_BYTES_MAX = 4_000_000
-const stateDir = process.argv[2] ?? ''
+const [, , stateDir = '', doorFile = ''] = process.argv
 
 interface Target {
   readonly url: string
@@ -66,6 +68,26 @@ async function answer(line: string): Promise<void> {
   process.stdout.write(`${JSON.stringify({ id: question.id, ...found })}\n`)
 }
 
+function openDoor(file: string): void {
+  rmSync(file, { force: true })
+  const door = createServer({ allowHalfOpen: true }, (visitor) => {
+    visitor.on('error', () => undefined)
+    try {
+      const inside = connect({ host: '127.0.0.1', port: Number(readJson('gateway.json')['port']), allowHalfOpen: true })
+      inside.on('error', () => visitor.destroy())
+      visitor.on('close', () => inside.destroy())
+      inside.on('close', () => visitor.destroy())
+      visitor.pipe(inside).pipe(visitor)
+    } catch {
+      visitor.destroy() // no gateway yet
+    }
+  })
+  door.maxConnections = 256
+  door.on('error', (error) => process.stderr.write(`the door ${file} cannot be opened: ${error.message}\n`))
+  door.listen(file)
+}
+
+if (doorFile !== '') openDoor(doorFile)
 const lines = createInterface({ input: process.stdin })
 lines.on('line', (line) => void answer(line))
 lines.on('close', () => process.exit(0))

@@ -44,8 +44,8 @@ export class Prober {
   private readonly waiting = new Map<number, (answer: ProbeAnswer) => void>()
   private asked = 0
 
-  constructor(host: Host, stateDir: string) {
-    this.child = host.spawn(process.execPath, [join(import.meta.dirname, 'prober-main.ts'), stateDir], {
+  constructor(host: Host, { stateDir, doorFile }: { stateDir: string; doorFile: string }) {
+    this.child = host.spawn(process.execPath, [join(import.meta.dirname, 'prober-main.ts'), stateDir, doorFile], {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: agentEnvironment({}),
     })

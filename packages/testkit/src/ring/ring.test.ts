@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import { get } from 'node:http'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -19,6 +20,16 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
+/** From outside the host's network. */
+function throughDoor(socketPath: string, wanted: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    get({ socketPath, path: wanted, headers: { host: 'localhost' } }, (response) => {
+      let text = ''
+      response.on('data', (chunk: Buffer) => (text += chunk.toString())).on('end', () => resolve(text))
+    }).on('error', reject)
+  })
+}
+
 test('a machine boots with its profile, loses power and comes back as itself, stands still and goes on', async () => {
   ring = await TestRing.up({ profiles: ['pi5-server'], directory })
   const machine = ring.machine('pi5-server')
@@ -30,6 +41,8 @@ test('a machine boots with its profile, loses power and comes back as itself, st
   expect([facts?.hostname, facts?.cpuModel, facts?.ramBytes]).toEqual(['pi5-server', profile.cpuModel, profile.ramBytes])
   expect(before.leader).toBe('pi5-server')
   await until('its plan runs', async () => (await machine.health())?.status === 'ok', 30_000)
+
+  expect(await throughDoor(machine.doorFile, '/discovery')).toContain('"node_id":"pi5-server"')
 
   await machine.powerCut()
   expect([machine.power, await machine.cluster()]).toEqual(['off', null])

@@ -2,11 +2,13 @@ import { mkdirSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { ClusterFile } from '@thatdam/protocol/cluster'
-import type { Hosts } from '../hosts/host.ts'
+import type { Host, Hosts } from '../hosts/host.ts'
 import type { NamespaceHosts } from '../hosts/namespaces.ts'
 import { upHosts } from '../hosts/up.ts'
 import { loadProfile, type ProfileName } from '../profiles/load.ts'
+import { CLUSTER_ID } from '../profiles/machine.ts'
 import { faketimeLibrary } from './clock.ts'
+import { foundRing } from './found.ts'
 import { RingMachine } from './machine.ts'
 import { AGENT_DIST, releasesDir, STAND_IN_CONSOLE } from './program.ts'
 import { settledOf, type Settled } from './settled.ts'
@@ -23,6 +25,8 @@ export interface RingOptions {
   /** Wall clocks can be set. Needs libfaketime. */
   readonly hasClocks?: boolean
   readonly mode?: 'namespaces' | 'loopback'
+  /** They are one ring already (default), or each alone and unclaimed as after installing. */
+  readonly joined?: boolean
   /** Given to every agent, or to one profile's. */
   readonly environment?: Readonly<Record<string, string>>
   readonly environmentOf?: Readonly<Partial<Record<ProfileName, Readonly<Record<string, string>>>>>
@@ -38,7 +42,7 @@ const SETTLE_LIMIT_MS = 60_000
 /** Each machine is asked about this often. */
 const LOOK_MS = 150
 
-/** Real agents in hosts of their own, not yet started and not yet joined. */
+/** Real agents in hosts of their own, not yet started. */
 export class TestRing {
   readonly hosts: Hosts
   readonly machines: readonly RingMachine[]
@@ -66,7 +70,7 @@ export class TestRing {
       const directory = join(options.directory, profile)
       mkdirSync(directory, { recursive: true })
       const places =
-        hosts.mode === 'namespaces' ? {} : loopbackEnvironment({ service: ports[index] ?? 0, nodes: nodePorts, index, hosts: hosts.hosts })
+        hosts.mode === 'namespaces' ? {} : loopbackEnvironment({ service: ports[index] ?? 0, nodes: nodePorts, host, hosts: hosts.hosts })
       return new RingMachine({
         profile,
         host,
@@ -76,6 +80,7 @@ export class TestRing {
         environment: { ...shared, ...places, ...options.environmentOf?.[profile] },
       })
     })
+    if (options.joined !== false) foundRing(this.machines, CLUSTER_ID)
   }
 
   /** @throws RangeError when there is none of this name. */
@@ -144,18 +149,18 @@ export class TestRing {
   }
 }
 
+/** Only Linux has all of 127/8 without more ado. */
+const addressOf = (host: Host): string => (process.platform === 'linux' ? host.address : '127.0.0.1')
+
 /** Without namespaces all agents share one machine: ports of their own, and told where the others are, since nothing can be found by multicast. */
-function loopbackEnvironment(at: {
-  service: number
-  nodes: readonly number[]
-  index: number
-  hosts: Hosts['hosts']
-}): Record<string, string> {
-  const others = at.hosts.filter((host) => host.index !== at.index).map((host) => `127.0.0.1:${at.nodes[host.index] ?? 0}`)
+function loopbackEnvironment(at: { service: number; nodes: readonly number[]; host: Host; hosts: Hosts['hosts'] }): Record<string, string> {
+  const others = at.hosts.filter((host) => host.index !== at.host.index)
   return {
     SERVICE_PORT: String(at.service),
-    NODE_API_PORT: String(at.nodes[at.index] ?? 0),
-    ...(others.length === 0 ? {} : { GOSSIP_JOIN: others.join(',') }),
+    NODE_API_PORT: String(at.nodes[at.host.index] ?? 0),
+    NODE_API_BIND: addressOf(at.host),
+    DISCOVERY_BACKEND: 'gossip',
+    ...(others.length === 0 ? {} : { GOSSIP_JOIN: others.map((host) => `${addressOf(host)}:${at.nodes[host.index] ?? 0}`).join(',') }),
   }
 }
 
