@@ -41,7 +41,8 @@ export async function pageOf(history: RingHistory): Promise<string> {
 `
 }
 
-async function bundle(entry: string, format: 'iife' | 'esm'): Promise<string> {
+/** A page's script with all that it imports, for a browser. `entry` beside this file, or a whole address. */
+export async function bundle(entry: string | URL, format: 'iife' | 'esm'): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL(entry, import.meta.url))],
     bundle: true,
@@ -60,7 +61,7 @@ async function bundle(entry: string, format: 'iife' | 'esm'): Promise<string> {
 }
 
 /** The theme and the classes in use, found as whatever in the page looks like one. */
-async function styleOf(text: string): Promise<string> {
+export async function styleOf(text: string): Promise<string> {
   const theme = fileURLToPath(import.meta.resolve('@thatdam/ui/theme.css'))
   const compiler = await compile(await readFile(theme, 'utf8'), {
     loadStylesheet: async (id, base) => {
