@@ -1,15 +1,12 @@
 import { ThatdamError } from '@thatdam/protocol/errors'
-import { type RosterRecord, RosterSyncRequest, type RosterSyncResponse, SYNC_RECORDS_MAX } from '@thatdam/protocol/roster'
-import { type Answer, answerError, answerJson } from './http-io.ts'
+import type { RosterRecord } from '@thatdam/protocol/roster'
 import { type Signer, verifySignature } from './keys.ts'
 import type { RosterDesk } from './roster-edit.ts'
-import { idsOf, type Merged, mergeRecords, missing, openRecords, rosterDigest } from './roster-sync.ts'
+import { type Merged, mergeRecords, openRecords, rosterDigest } from './roster-sync.ts'
 import type { Roster } from './roster.ts'
 
 /** More changes than this do not wait for the disk. */
 const WAITING_MAX = 1_024
-/** Of one comparison: enough for two full rosters. */
-const ROUNDS_MAX = 64
 
 /**
  * A machine's records of its ring: one change after the other, each on disk before anybody is told of it. A ring that goes over to another one
@@ -102,50 +99,4 @@ export class RosterKeeper {
     this.#last = run.catch(() => {})
     return run
   }
-}
-
-/** POST /v1/roster, for members only: the caller has checked the peer's key. */
-export async function handleRosterSync(body: unknown, keeper: RosterKeeper): Promise<Answer> {
-  const parsed = RosterSyncRequest.safeParse(body)
-  if (!parsed.success) {
-    return answerError(new ThatdamError('BAD_REQUEST', 'This is no comparison of rosters. Update the agent of the other machine.'))
-  }
-  const request = parsed.data
-  if (request.fingerprint !== keeper.fingerprint) {
-    return answerError(new ThatdamError('CONFLICT', 'This machine is in another ring. GET /discovery there says in which.'))
-  }
-  if (request.records.length > 0) await keeper.add(request.records)
-  const isEqual = keeper.digest === request.digest
-  const lacks = isEqual || request.ids === null ? [] : missing(keeper.records, request.ids)
-  const answer: RosterSyncResponse = {
-    version: 1,
-    fingerprint: keeper.fingerprint,
-    digest: keeper.digest,
-    ids: isEqual ? null : idsOf(keeper.records),
-    records: lacks.slice(0, SYNC_RECORDS_MAX),
-  }
-  return answerJson(200, answer)
-}
-
-/**
- * Makes this machine's roster and another member's the same.
- * @param ask sends a request and reads the answer (RosterSyncResponse of protocol); what it throws is thrown here.
- * @returns false when they stay different: the other one is in another ring, or one side refuses what the other has.
- */
-export async function syncRoster(keeper: RosterKeeper, ask: (request: RosterSyncRequest) => Promise<RosterSyncResponse>): Promise<boolean> {
-  const { fingerprint } = keeper
-  let request: RosterSyncRequest = { version: 1, fingerprint, digest: keeper.digest, ids: null, records: [] }
-  let before = ''
-  for (let round = 0; round < ROUNDS_MAX; round += 1) {
-    const answer = await ask(request)
-    if (answer.fingerprint !== fingerprint) return false
-    await keeper.add(answer.records)
-    if (answer.ids === null || answer.digest === keeper.digest) return true
-    const state = `${answer.digest} ${keeper.digest}`
-    if (round > 1 && state === before) return false
-    before = state
-    const records = missing(keeper.records, answer.ids).slice(0, SYNC_RECORDS_MAX)
-    request = { version: 1, fingerprint, digest: keeper.digest, ids: idsOf(keeper.records), records }
-  }
-  return false
 }

@@ -1,9 +1,9 @@
-import { ROSTER_RECORDS_MAX, type RosterRecord, RosterSyncResponse } from '@thatdam/protocol/roster'
+import { ROSTER_RECORDS_MAX, type RosterRecord } from '@thatdam/protocol/roster'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { generateKey, verifySignature } from './keys.ts'
-import { admit, nameOwnerKey, remove } from './roster-edit.ts'
-import { handleRosterSync, RosterKeeper, syncRoster } from './roster-keeper.ts'
+import { admit, remove } from './roster-edit.ts'
+import { RosterKeeper } from './roster-keeper.ts'
 import { mergeRecords, missing, recordId, rosterDigest } from './roster-sync.ts'
 import { foldRoster } from './roster.ts'
 import { TestRing } from './testing/ring.ts'
@@ -11,11 +11,6 @@ import { anyPool } from './testing/roster-pool.ts'
 
 const keeperOf = (ring: TestRing, save = async (): Promise<void> => {}): RosterKeeper =>
   new RosterKeeper({ fingerprint: ring.fingerprint, records: ring.records, save })
-const askOf =
-  (server: RosterKeeper) =>
-  async (request: unknown): Promise<RosterSyncResponse> =>
-    RosterSyncResponse.parse(JSON.parse((await handleRosterSync(JSON.parse(JSON.stringify(request)), server)).body ?? 'null'))
-
 describe('a roster’s door', () => {
   test('any two that tell each other all they have come to the same set, and the same members', () => {
     fc.assert(
@@ -99,54 +94,7 @@ describe('a roster’s door', () => {
   })
 })
 
-describe('comparing rosters', () => {
-  test('two sides of a cut have the same after one comparison; the next one is a single small message', async () => {
-    const founder = generateKey()
-    const ring = TestRing.found(founder)
-    const pi = ring.join(founder, 'pi', true)
-    const away = ring.copy()
-    for (let index = 0; index < 5; index += 1) ring.join(founder, `left-${index}`)
-    for (let index = 0; index < 4; index += 1) away.join(pi, `right-${index}`)
-    const [left, right] = [keeperOf(ring), keeperOf(away)]
-    expect(await syncRoster(left, askOf(right))).toBe(true)
-    expect([left.digest, [...left.roster.members.keys()].length]).toEqual([right.digest, 11])
-    let asked = 0
-    const counted = async (request: unknown): Promise<RosterSyncResponse> => {
-      asked += 1
-      return askOf(right)(request)
-    }
-    expect([await syncRoster(left, counted), asked]).toEqual([true, 1])
-  })
-
-  test('1,300 machines that one has never heard of come in parts, and rings that refuse each other’s owner end in time', async () => {
-    const founder = generateKey()
-    const ring = TestRing.found(founder)
-    const { clusterId } = ring.roster
-    const news = Array.from({ length: 1300 }, (_, index): RosterRecord => {
-      const { publicKey } = founder
-      const key = Buffer.from(String(index).padStart(32, '0')).toString('base64url')
-      const body = {
-        kind: 'admission' as const,
-        version: 1 as const,
-        clusterId,
-        nodeId: `n${index}`,
-        publicKey: key,
-        bootCounter: 1,
-        admitter: false,
-        previous: ring.fingerprint,
-      }
-      return { body, signer: publicKey, signature: founder.sign('thatdam-roster-v1', body) }
-    })
-    const full = new TestRing([...ring.records, ...news], ring.fingerprint)
-    const [left, right] = [keeperOf(ring), keeperOf(full)]
-    expect(await syncRoster(left, askOf(right))).toBe(true)
-    expect(left.roster.members.size).toBe(1301)
-    const [one, two] = [ring.copy(), ring.copy()]
-    one.take(nameOwnerKey(one.desk(founder), generateKey().publicKey))
-    two.take(nameOwnerKey(two.desk(founder), generateKey().publicKey))
-    expect(await syncRoster(keeperOf(one), askOf(keeperOf(two)))).toBe(false)
-  })
-
+describe('a keeper', () => {
   test('two who ask for one name at once get it one after the other; what is not on disk did not happen', async () => {
     const founder = generateKey()
     let isFull = false

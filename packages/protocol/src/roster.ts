@@ -95,29 +95,3 @@ export const RosterRecord = z.object({ body: RosterBody, signer: PublicKey, sign
 export type RosterRecord = z.infer<typeof RosterRecord>
 export const GenesisRecord = z.object({ body: GenesisBody, signer: PublicKey, signature: Signature })
 export type GenesisRecord = z.infer<typeof GenesisRecord>
-
-/** Names a record and its signer: first 32 hex digits of SHA-256 over `<hash> <signer>`. */
-export const RecordId = z.string().check(z.regex(/^[0-9a-f]{32}$/, 'a record id is 32 hex digits'))
-/** In one message; the rest follows in the next. */
-export const SYNC_RECORDS_MAX = 500
-/**
- * POST /v1/roster, between members. First with `ids: null`: are our digests equal? If not, the answer lists the server's ids, and the next
- * request brings what the server lacks and asks for what the asker lacks.
- */
-export const RosterSyncRequest = z.object({
-  version: z.literal(1),
-  fingerprint: Sha256Hex,
-  digest: RecordId,
-  ids: z.nullable(z.array(RecordId).check(z.maxLength(ROSTER_RECORDS_MAX))),
-  records: z.array(RosterRecord).check(z.maxLength(SYNC_RECORDS_MAX)),
-})
-export type RosterSyncRequest = z.infer<typeof RosterSyncRequest>
-/** `digest` and `ids` after the request's records were taken; `ids` is null when the digests are equal. */
-export const RosterSyncResponse = z.object({
-  version: z.literal(1),
-  fingerprint: Sha256Hex,
-  digest: RecordId,
-  ids: z.nullable(z.array(RecordId).check(z.maxLength(ROSTER_RECORDS_MAX))),
-  records: z.array(RosterRecord).check(z.maxLength(SYNC_RECORDS_MAX)),
-})
-export type RosterSyncResponse = z.infer<typeof RosterSyncResponse>

@@ -18,7 +18,10 @@ export type SigningDomain =
   | 'thatdam-plan-v1'
   | 'thatdam-release-v1'
   | 'thatdam-renew-v1'
+  | 'thatdam-ring-answer-v1'
+  | 'thatdam-ring-node-v1'
   | 'thatdam-ring-place-v1'
+  | 'thatdam-ring-seed-v1'
   | 'thatdam-roster-v1'
 
 /** The exact text whose UTF-8 bytes are signed. */
