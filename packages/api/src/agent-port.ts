@@ -1,4 +1,3 @@
-import type { Json } from '@thatdam/protocol/canonical'
 import type {
   AppendOpsRequest,
   AppendOpsResponse,
@@ -8,8 +7,19 @@ import type {
   NewSessionResponse,
   OpFeed,
   OwnerCredential,
+  ServiceCommand,
 } from '@thatdam/protocol/local'
+import type { Json } from '@thatdam/protocol/canonical'
 import type { ServiceName } from '@thatdam/protocol/plan'
+import type {
+  Adoption,
+  JoinTokenList,
+  NewAdoptionRequest,
+  NewJoinToken,
+  NewJoinTokenRequest,
+  NewRecoveryKey,
+  RoamTicket,
+} from '@thatdam/protocol/ring-door'
 
 /**
  * What the console asks of its agent. Every call rejects with a ThatdamError: the agent's own code and sentence, or UNAVAILABLE when it
@@ -21,12 +31,26 @@ export interface AgentPort {
   readOps(after: number, limit: number, waitMs: number, signal: AbortSignal): Promise<OpFeed>
   /** Signed and fsynced when it resolves. */
   appendOps(request: AppendOpsRequest): Promise<AppendOpsResponse>
-  command(service: ServiceName, command: string, params: Readonly<Record<string, Json>>): Promise<Json>
-  /** One level of folders; null: where to begin. */
-  folders(path: string | null): Promise<FolderListing>
+  /** To a service of this machine, or of the one that `nodeId` names. */
+  command(service: ServiceName, command: ServiceCommand): Promise<Json>
+  /** One level of folders; null: where to begin. Of this machine unless `nodeId` names another one. */
+  folders(path: string | null, nodeId?: string): Promise<FolderListing>
   ownerCredential(): Promise<OwnerCredential>
   /** Ends every session but those made afterwards. */
   setOwnerCredential(credential: OwnerCredential): Promise<void>
   createSession(request: NewSessionRequest): Promise<NewSessionResponse>
   endSession(sessionId: string): Promise<void>
+  /** One use at another machine of the ring, for the browser that has this session. */
+  roamTicket(sessionId: string): Promise<RoamTicket>
+  /** Begins to let in a machine that is near and belongs to nobody. Its progress is in the state. */
+  adopt(request: NewAdoptionRequest): Promise<Adoption>
+  answerAdoption(id: string, answer: 'confirm' | 'cancel'): Promise<Adoption>
+  joinTokens(): Promise<JoinTokenList>
+  /** The text is told this once. */
+  makeJoinToken(request: NewJoinTokenRequest): Promise<NewJoinToken>
+  revokeJoinToken(id: string): Promise<void>
+  /** Out of the ring, for good. */
+  removeMember(nodeId: string): Promise<void>
+  /** Told this once. */
+  makeRecoveryKey(): Promise<NewRecoveryKey>
 }

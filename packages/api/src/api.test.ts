@@ -77,6 +77,7 @@ const codeOf = async (promise: Promise<unknown>): Promise<string> =>
   )
 
 const asset = sha('asset 0')
+const stranger = 'k'.repeat(43)
 const CALLS: Record<string, (caller: ReturnType<typeof createCaller>) => Promise<unknown>> = {
   'asset.list': (c) => c.asset.list({}),
   'asset.count': (c) => c.asset.count({}),
@@ -90,17 +91,29 @@ const CALLS: Record<string, (caller: ReturnType<typeof createCaller>) => Promise
   'camera.rename': (c) => c.camera.rename({ cameraId: 'cam', name: 'Door' }),
   'capture.start': (c) => c.capture.start({ cameraId: 'cam' }),
   'capture.stop': (c) => c.capture.stop({ captureId: 'c1' }),
+  'capture.start elsewhere': (c) => c.capture.start({ cameraId: 'cam', nodeId: 'pi5-server-91be02' }),
   'node.list': (c) => c.node.list(),
   'node.settings.get': (c) => c.node.settings.get(),
   'node.settings.patch name': (c) => c.node.settings.patch({ name: 'studio' }),
   'node.settings.patch indexPaths': (c) => c.node.settings.patch({ indexPaths: ['/home/anna/Pictures'] }),
   'node.settings.patch excludeServices': (c) => c.node.settings.patch({ excludeServices: [] }),
+  'node.settings.patch name elsewhere': (c) => c.node.settings.patch({ nodeId: 'pi5-server-91be02', name: 'cellar' }),
+  'node.settings.patch quotas elsewhere': (c) => c.node.settings.patch({ nodeId: 'pi5-server-91be02', quotas: { maxDerives: 1 } }),
+  'node.remove': (c) => c.node.remove({ nodeId: 'macbook-5510aa' }),
+  'ring.adopt': (c) => c.ring.adopt({ publicKey: stranger }),
+  'ring.answerAdoption': (c) => c.ring.answerAdoption({ id: agent.state.adoptions[0]?.id ?? 'x', answer: 'confirm' }),
+  'ring.tokens': (c) => c.ring.tokens(),
+  'ring.makeToken': (c) => c.ring.makeToken({ machines: 1, lifeMinutes: 15 }),
+  'ring.revokeToken': (c) => c.ring.revokeToken({ id: 'token-1' }),
+  'ring.setPolicy': (c) => c.ring.setPolicy({ replicas: 1 }),
   'index.pause': (c) => c.index.pause(),
   'index.resume': (c) => c.index.resume(),
   'index.rescan': (c) => c.index.rescan(),
   'index.retryErrors': (c) => c.index.retryErrors(),
   'folders.list': (c) => c.folders.list({ path: null }),
   'owner.setPassword': (c) => c.owner.setPassword({ next: 'a long password' }),
+  'owner.makeRecoveryKey': (c) => c.owner.makeRecoveryKey(),
+  'session.ticket': (c) => c.session.ticket(),
   'state.get': (c) => c.state.get({ after: null }),
   'session.end': (c) => c.session.end(),
 }
@@ -108,6 +121,15 @@ const NOT_FROM_CLOUD = new Set([
   'capture.stop',
   'node.settings.patch indexPaths',
   'node.settings.patch excludeServices',
+  'node.settings.patch quotas elsewhere',
+  'node.remove',
+  'ring.adopt',
+  'ring.answerAdoption',
+  'ring.tokens',
+  'ring.makeToken',
+  'ring.revokeToken',
+  'ring.setPolicy',
+  'owner.makeRecoveryKey',
   'index.pause',
   'folders.list',
   'owner.setPassword',
@@ -127,11 +149,18 @@ test('a hand-off from the cloud can look and move to trash, and nothing that sto
   }
   expect(agent.commands.map(({ service, command }) => `${service} ${command}`)).toEqual([
     'capture-daemon start',
+    'capture-daemon start',
     'indexer resume',
     'indexer rescan',
     'indexer retry',
   ])
   expect(agent.owner.passwordHash).toBeNull()
+  expect([agent.state.adoptions, agent.door.tokens.size, agent.state.members.length, agent.state.ring.policy.replicas]).toEqual([
+    [],
+    0,
+    5,
+    null,
+  ])
 })
 
 test('the routers tested above are all there are', async () => {
@@ -154,12 +183,21 @@ test('unknown keys, foreign ids and oversized inputs are refused before anything
     owner.asset.trash({ ids: [] }),
     owner.node.settings.patch({ role: 'leader' } as never),
     owner.node.settings.patch({}),
+    owner.node.settings.patch({ nodeId: 'pi5-server-91be02' }),
+    owner.ring.setPolicy({}),
+    owner.ring.makeToken({ machines: 1000, lifeMinutes: 15 }),
+    owner.ring.adopt({ publicKey: 'x' }),
     owner.folders.list({ path: 'a\0b' }),
     owner.owner.setPassword({ next: 'short' }),
   ]
   for (const call of bad) expect(await codeOf(call)).toBe('BAD_REQUEST')
   expect(await codeOf(owner.asset.rename({ id: sha('nothing'), title: 'x' }))).toBe('NOT_FOUND')
   expect(await codeOf(owner.asset.get({ id: sha('nothing') }))).toBe('NOT_FOUND')
+  expect(await codeOf(owner.node.settings.patch({ nodeId: 'stranger', name: 'x' }))).toBe('NOT_FOUND')
+  expect(await codeOf(owner.node.remove({ nodeId: 'stranger' }))).toBe('NOT_FOUND')
+  expect(await codeOf(owner.ring.setPolicy({ pinnedLeader: 'stranger' }))).toBe('NOT_FOUND')
+  expect(await codeOf(owner.capture.start({ cameraId: 'cam', nodeId: 'stranger' }))).toBe('NOT_FOUND')
+  expect(agent.commands).toEqual([])
   expect(agent.entries).toHaveLength(entries)
 })
 
@@ -174,6 +212,65 @@ test('an edit is shown when it is answered, and names the op it replaces', async
   expect((await owner.asset.list({ text: 'evening' })).assets).toEqual([])
   expect((await owner.asset.list({ text: 'evening', trashed: true })).assets.map((one) => one.title)).toEqual(['Evening'])
   await owner.asset.restore({ ids: [asset] })
+})
+
+test('wishes for another machine and for the ring are ops about them, and a camera there is recorded there', async () => {
+  const owner = as('password')
+  await owner.node.settings.patch({ nodeId: 'pi5-server-91be02', quotas: { maxDerives: 2 } })
+  expect(agent.entries.at(-1)?.op.body).toMatchObject({ kind: 'node.set', subject: 'pi5-server-91be02', field: 'quotas' })
+  const saved = await owner.ring.setPolicy({ pinnedLeader: 'pi5-server-91be02' })
+  await vi.waitFor(() => expect(hub.current().agent?.ring.policy.pinnedLeader).toBe('pi5-server-91be02'))
+  await owner.ring.setPolicy({ pinnedLeader: null })
+  const [first, second] = agent.entries.slice(-2)
+  expect(saved).toEqual({ durability: 'here', position: first?.position })
+  expect(second?.op.body).toMatchObject({ kind: 'policy.set', field: 'pinnedLeader', value: null, replaces: first?.op.id })
+  await owner.capture.stop({ captureId: 'c', nodeId: 'pi5-server-91be02' })
+  await owner.capture.stop({ captureId: 'c', nodeId: agent.state.node.nodeId })
+  const stop = { service: 'capture-daemon', command: 'stop', params: { captureId: 'c' } }
+  expect(agent.commands).toEqual([{ ...stop, nodeId: 'pi5-server-91be02' }, stop])
+})
+
+test('a machine is let in by six digits that both sides say yes to, and can be put out again', async () => {
+  const owner = as('password')
+  agent.update(({ ring }) =>
+    ring.waiting.push({ nodeId: 'nas-0a1b2c', publicKey: stranger, address: '192.168.1.30', heardAtMs: Date.now() }),
+  )
+  const { id, code } = await owner.ring.adopt({ publicKey: stranger })
+  expect(code).toMatch(/^\d{6}$/)
+  expect((await owner.ring.adopt({ publicKey: stranger })).id).toBe(id)
+  expect((await owner.ring.answerAdoption({ id, answer: 'confirm' })).state).toBe('confirmed')
+  expect(await codeOf(owner.ring.answerAdoption({ id, answer: 'confirm' }))).toBe('CONFLICT')
+  agent.door.otherSide(id, 'confirm')
+  await vi.waitFor(() => expect(hub.current().agent?.members.map(({ nodeId }) => nodeId)).toContain('nas-0a1b2c'))
+  await owner.node.remove({ nodeId: 'nas-0a1b2c' })
+  await vi.waitFor(() => expect(hub.current().agent?.members.map(({ nodeId }) => nodeId)).not.toContain('nas-0a1b2c'))
+})
+
+test('a token’s text and a recovery key are told once', async () => {
+  const owner = as('password')
+  const made = await owner.ring.makeToken({ machines: 2, lifeMinutes: 15 })
+  expect(made.text).toMatch(/^td1\./)
+  const open = await owner.ring.tokens()
+  expect(open).toMatchObject([{ id: made.id, machines: 2, used: 0 }])
+  expect(JSON.stringify(open)).not.toContain(made.text)
+  await owner.ring.revokeToken({ id: made.id })
+  expect(await owner.ring.tokens()).toEqual([])
+  expect(await codeOf(owner.ring.revokeToken({ id: made.id }))).toBe('NOT_FOUND')
+  expect((await owner.owner.makeRecoveryKey()).words.split('-')).toHaveLength(14)
+  expect(await codeOf(owner.owner.makeRecoveryKey())).toBe('CONFLICT')
+})
+
+test('a ticket takes a session along once; before there is a password there is none to take', async () => {
+  agent.door.tickets.clear()
+  expect(await as('first-run').session.ticket()).toBeNull()
+  expect(agent.door.tickets.size).toBe(0)
+  agent.sessions.set('cookie', { sessionId: 's1', kind: 'handoff', displayName: 'From the cloud' })
+  const given = await as('handoff').session.ticket()
+  const request = { kind: 'roam' as const, displayName: '', ticket: given?.ticket ?? '' }
+  const port = httpAgent(agent.url, agent.token)
+  const { cookieValue } = await port.createSession(request)
+  expect(agent.sessions.get(cookieValue)).toMatchObject({ kind: 'handoff', displayName: 'From the cloud' })
+  expect(await codeOf(port.createSession(request))).toBe('UNAUTHENTICATED')
 })
 
 test('a set password is asked for before it is changed, and the browser keeps a session', async () => {

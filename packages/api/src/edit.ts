@@ -8,9 +8,11 @@ import type { ApiContext } from './context.ts'
 const SHOW_WAIT_MS = 2_000
 
 type Noun = 'asset' | 'node' | 'camera'
-/** `here`: on this machine's log alone; `saved`: on a second one too. */
+/** `here`: on this machine's log alone; `saved`: on a second one too, as is every op whose position the state tells as saved. */
 export interface Saved {
   durability: AppendOpsResponse['durability']
+  /** Of the last op, in the feed. */
+  position: number
 }
 
 export interface Edit {
@@ -25,11 +27,17 @@ export async function saveFields(ctx: ApiContext, edits: readonly Edit[]): Promi
     edits.flatMap(({ noun, subject, fields }) =>
       Object.entries(fields).map(async ([field, value]) => {
         const replaces = await fieldOp(ctx.pool, noun, subject, field)
-        return { body: { kind: `${noun}.set`, subject, field, value, replaces } as OpBody }
+        return { kind: `${noun}.set`, subject, field, value, replaces } as OpBody
       }),
     ),
   )
-  const { ops, durability } = await ctx.agent.appendOps({ ops: bodies })
-  await ctx.follower.waitFor(Math.max(...ops.map((op) => op.position)), SHOW_WAIT_MS)
-  return { durability }
+  return append(ctx, bodies)
+}
+
+/** Appends, and waits until the catalog shows it. */
+export async function append(ctx: Pick<ApiContext, 'agent' | 'follower'>, bodies: readonly OpBody[]): Promise<Saved> {
+  const { ops, durability } = await ctx.agent.appendOps({ ops: bodies.map((body) => ({ body })) })
+  const position = Math.max(...ops.map((op) => op.position))
+  await ctx.follower.waitFor(position, SHOW_WAIT_MS)
+  return { durability, position }
 }

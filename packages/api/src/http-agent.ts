@@ -1,7 +1,7 @@
-import type { Json } from '@thatdam/protocol/canonical'
 import { ERRORS, ErrorBody, ThatdamError, type ErrorCode } from '@thatdam/protocol/errors'
 import { AppendOpsResponse, FolderListing, LocalState, NewSessionResponse, OpFeed, OwnerCredential } from '@thatdam/protocol/local'
 import { JsonValue } from '@thatdam/protocol/plan'
+import { Adoption, JoinTokenList, NewJoinToken, NewRecoveryKey, RoamTicket } from '@thatdam/protocol/ring-door'
 import * as z from 'zod/mini'
 import type { AgentPort } from './agent-port.ts'
 
@@ -39,33 +39,52 @@ export function httpAgent(baseUrl: string, token: string): AgentPort {
     if (response.ok) return answer
     throw agentError(response.status, answer)
   }
-  async function get<T>(schema: z.ZodMiniType<T>, path: string, more: Partial<Call> = {}): Promise<T> {
-    return z.parse(schema, await call({ method: 'GET', path, ...more }))
+  async function ask<T>(schema: z.ZodMiniType<T>, request: Call): Promise<T> {
+    return z.parse(schema, await call(request))
   }
   return {
     state: (after, signal) =>
-      get(LocalState, after === null ? '/local/state' : `/local/state?after=${after}`, { limitMs: HELD_LIMIT_MS, signal }),
+      ask(LocalState, {
+        method: 'GET',
+        path: after === null ? '/local/state' : `/local/state?after=${after}`,
+        limitMs: HELD_LIMIT_MS,
+        signal,
+      }),
     readOps: (after, limit, waitMs, signal) =>
-      get(OpFeed, `/local/ops?after=${after}&limit=${limit}&waitMs=${waitMs}`, { limitMs: CALL_LIMIT_MS + waitMs, signal }),
-    async appendOps(body) {
-      return AppendOpsResponse.parse(await call({ method: 'POST', path: '/local/ops', body }))
+      ask(OpFeed, {
+        method: 'GET',
+        path: `/local/ops?after=${after}&limit=${limit}&waitMs=${waitMs}`,
+        limitMs: CALL_LIMIT_MS + waitMs,
+        signal,
+      }),
+    appendOps: (body) => ask(AppendOpsResponse, { method: 'POST', path: '/local/ops', body }),
+    command: (service, body) =>
+      ask(JsonValue, { method: 'POST', path: `/local/services/${service}/command`, body, limitMs: COMMAND_LIMIT_MS }),
+    folders: (path, nodeId) => {
+      const query = new URLSearchParams({ ...(path === null ? {} : { path }), ...(nodeId === undefined ? {} : { nodeId }) })
+      return ask(FolderListing, { method: 'GET', path: `/local/folders?${query}` })
     },
-    async command(service, command, params) {
-      const path = `/local/services/${service}/command`
-      const body: { command: string; params: Readonly<Record<string, Json>> } = { command, params }
-      return z.parse(JsonValue, await call({ method: 'POST', path, body, limitMs: COMMAND_LIMIT_MS }))
-    },
-    folders: (path) => get(FolderListing, path === null ? '/local/folders' : `/local/folders?path=${encodeURIComponent(path)}`),
-    ownerCredential: () => get(OwnerCredential, '/local/owner'),
+    ownerCredential: () => ask(OwnerCredential, { method: 'GET', path: '/local/owner' }),
     async setOwnerCredential(body) {
       await call({ method: 'PUT', path: '/local/owner', body })
     },
-    async createSession(body) {
-      return NewSessionResponse.parse(await call({ method: 'POST', path: '/local/sessions', body }))
-    },
+    createSession: (body) => ask(NewSessionResponse, { method: 'POST', path: '/local/sessions', body }),
     async endSession(sessionId) {
       await call({ method: 'DELETE', path: `/local/sessions/${encodeURIComponent(sessionId)}` })
     },
+    roamTicket: (sessionId) => ask(RoamTicket, { method: 'POST', path: '/local/tickets', body: { sessionId } }),
+    adopt: (body) => ask(Adoption, { method: 'POST', path: '/local/adoptions', body }),
+    answerAdoption: (id, answer) =>
+      ask(Adoption, { method: 'POST', path: `/local/adoptions/${encodeURIComponent(id)}/${answer}`, body: {} }),
+    joinTokens: () => ask(JoinTokenList, { method: 'GET', path: '/local/join-tokens' }),
+    makeJoinToken: (body) => ask(NewJoinToken, { method: 'POST', path: '/local/join-tokens', body }),
+    async revokeJoinToken(id) {
+      await call({ method: 'DELETE', path: `/local/join-tokens/${encodeURIComponent(id)}` })
+    },
+    async removeMember(nodeId) {
+      await call({ method: 'POST', path: `/local/members/${encodeURIComponent(nodeId)}/remove`, body: {} })
+    },
+    makeRecoveryKey: () => ask(NewRecoveryKey, { method: 'POST', path: '/local/recovery-key', body: {} }),
   }
 }
 

@@ -13,11 +13,17 @@ import { stop } from './capture/stop.ts'
 import { list as folderList } from './folder/list.ts'
 import { pause, rescan, resume, retryErrors } from './index-run/commands.ts'
 import { list as nodeList } from './node/list.ts'
+import { remove as removeNode } from './node/remove.ts'
 import { settingsGet } from './node/settings-get.ts'
 import { settingsPatch } from './node/settings-patch.ts'
+import { makeRecoveryKey } from './owner/make-recovery-key.ts'
 import { setPassword } from './owner/set-password.ts'
+import { adopt, answerAdoption } from './ring/adoption.ts'
+import { makeToken, revokeToken, tokens } from './ring/join-tokens.ts'
+import { setPolicy } from './ring/set-policy.ts'
 import { end } from './session/end.ts'
 import { get as sessionGet } from './session/get.ts'
+import { ticket } from './session/ticket.ts'
 import { get as stateGet } from './state/get.ts'
 import { createCallerFactory, router } from './trpc.ts'
 
@@ -25,12 +31,13 @@ export const appRouter = router({
   asset: { list: assetList, count, get: assetGet, rename: assetRename, trash, restore, setRating, cameraModels },
   camera: { list: cameraList, rename: cameraRename },
   capture: { start, stop },
-  node: { list: nodeList, settings: { get: settingsGet, patch: settingsPatch } },
+  node: { list: nodeList, remove: removeNode, settings: { get: settingsGet, patch: settingsPatch } },
+  ring: { adopt, answerAdoption, tokens, makeToken, revokeToken, setPolicy },
   index: { pause, resume, rescan, retryErrors },
   folders: { list: folderList },
-  owner: { setPassword },
+  owner: { setPassword, makeRecoveryKey },
   state: { get: stateGet },
-  session: { get: sessionGet, end },
+  session: { get: sessionGet, end, ticket },
 })
 export type AppRouter = typeof appRouter
 export const createCaller = createCallerFactory(appRouter)

@@ -6,7 +6,8 @@ import { DeriveStatus, IndexStatus } from './index-status.ts'
 import { StoreStatus } from './member.ts'
 import { Hlc, Op, OpBody, OpId } from './ops.ts'
 import { JsonValue, PlannedService, PlanState, Role, ServiceName, Term } from './plan.ts'
-import { NodeSettings } from './settings.ts'
+import { Adoption, ADOPTIONS_MAX, RoamTicket } from './ring-door.ts'
+import { NodeSettings, RingPolicy } from './settings.ts'
 
 /*
  * The agent's local API: HTTP on 127.0.0.1, a random port, bearer token. `STATE_DIR/local.json` (0600) tells both, so that the
@@ -70,6 +71,11 @@ export const LocalRing = z.object({
   waiting: z.array(z.object({ nodeId: NodeId, publicKey: PublicKey, address: z.string(), heardAtMs: UnixMs })).check(z.maxLength(64)),
   /** Other rings near that have an owner, one entry a ring. */
   others: z.array(z.object({ clusterId: ClusterId, nodeId: NodeId, address: z.string() })).check(z.maxLength(16)),
+  policy: RingPolicy,
+  /** The op behind each field of the policy, which the next edit replaces; null: not set yet. */
+  policyEdits: z.object({ replicas: z.nullable(OpId), pinnedLeader: z.nullable(OpId) }),
+  /** The owner has a recovery key on paper. */
+  recoveryKeyMade: z.boolean(),
 })
 export type LocalRing = z.infer<typeof LocalRing>
 
@@ -96,6 +102,7 @@ export const LocalState = z.object({
   plan: PlanState,
   members: z.array(LocalMember),
   ring: LocalRing,
+  adoptions: z.array(Adoption).check(z.maxLength(ADOPTIONS_MAX)),
   cloud: z.object({
     url: z.nullable(z.string()),
     state: z.enum(['none', 'connecting', 'connected', 'away', 'refused']),
@@ -136,7 +143,7 @@ export const AppendOpsResponse = z.object({
 })
 export type AppendOpsResponse = z.infer<typeof AppendOpsResponse>
 
-/** GET /local/folders?path=: one level, folders only. No path: where to begin, Pictures and Videos first. */
+/** GET /local/folders?path=&nodeId=: one level, folders only. No path: where to begin, Pictures and Videos first. No node: this one. */
 export const FolderListing = z.object({
   path: z.nullable(z.string()),
   parent: z.nullable(z.string()),
@@ -147,15 +154,24 @@ export const FolderListing = z.object({
 })
 export type FolderListing = z.infer<typeof FolderListing>
 
-/** POST /local/services/<name>/command: to a running service; its answer comes back. */
-export const ServiceCommand = z.object({ command: z.string().check(z.maxLength(64)), params: z.record(z.string(), JsonValue) })
+/** POST /local/services/<name>/command: to a running service, on this machine or another of the ring; its answer comes back. */
+export const ServiceCommand = z.object({
+  command: z.string().check(z.maxLength(64)),
+  params: z.record(z.string(), JsonValue),
+  /** Left out: this machine. */
+  nodeId: z.optional(NodeId),
+})
 export type ServiceCommand = z.infer<typeof ServiceCommand>
 
-/** POST /local/sessions → the cookie's value, once; the agent keeps only its hash. */
+/**
+ * POST /local/sessions → the cookie's value, once; the agent keeps only its hash. `roam`: by a ticket of another machine of the ring; the new
+ * session is of the kind and the name that it stands for.
+ */
 export const NewSessionRequest = z.object({
-  kind: z.enum(['password', 'handoff']),
+  kind: z.enum(['password', 'handoff', 'roam']),
   displayName: z.string(),
   handoffToken: z.optional(z.string()),
+  ticket: z.optional(RoamTicket.shape.ticket),
 })
 export type NewSessionRequest = z.infer<typeof NewSessionRequest>
 export const NewSessionResponse = z.object({ cookieValue: z.string(), expiresAtMs: UnixMs })

@@ -14,6 +14,7 @@ import {
   type Session,
 } from '@thatdam/protocol/local'
 import type { OpBody } from '@thatdam/protocol/ops'
+import { FakeRingDoorServer, type FakeRingDoor } from './fake-ring-door.ts'
 
 /*
  * The agent's local API over a real socket, with everything in memory: for tests of the console, and for looking at its screens without
@@ -32,14 +33,19 @@ export interface FakeAgent {
   readonly entries: readonly OpFeedEntry[]
   /** The feed begins anew under another id. */
   rebuild(bodies: readonly OpBody[]): void
-  readonly commands: { service: string; command: string; params: unknown }[]
+  readonly commands: { service: string; command: string; params: unknown; nodeId?: string | undefined }[]
   onCommand: (service: string, command: string, params: Record<string, unknown>) => unknown
   owner: OwnerCredential
   /** Sessions by the cookie's value. */
   readonly sessions: Map<string, Session>
   /** Hand-off tokens that are taken, once each. */
   readonly handoffTokens: Set<string>
-  folders: (path: string | null) => FolderListing
+  /** `nodeId`: of another machine. */
+  folders: (path: string | null, nodeId: string | null) => FolderListing
+  /** Joining and leaving. */
+  readonly door: FakeRingDoor
+  /** What an append is answered with. */
+  durability: 'here' | 'saved'
   close(): Promise<void>
 }
 
@@ -59,6 +65,8 @@ class FakeAgentServer implements FakeAgent {
   readonly sessions = new Map<string, Session>()
   readonly handoffTokens = new Set<string>()
   folders: FakeAgent['folders'] = (path) => ({ path, parent: null, folders: [], truncated: false })
+  durability: FakeAgent['durability'] = 'here'
+  readonly door: FakeRingDoorServer
   entries: OpFeedEntry[] = []
   private feedId = randomBytes(8).toString('hex')
   private readonly waiters = new Set<() => void>()
@@ -71,6 +79,7 @@ class FakeAgentServer implements FakeAgent {
 
   constructor(state: LocalState) {
     this.state = state
+    this.door = new FakeRingDoorServer({ state, sessions: this.sessions, update: (change) => this.update(change) })
   }
 
   async start(): Promise<void> {
@@ -108,10 +117,18 @@ class FakeAgentServer implements FakeAgent {
 
   /** As the agent does: settings and camera names become part of the state. */
   private follow(body: OpBody): void {
-    if (body.kind === 'node.set' && body.subject === this.state.node.nodeId) {
-      Object.assign(this.state.settings, { [body.field]: body.value })
-      const self = this.state.members.find((member) => member.self)
-      if (self) self.name = this.state.settings.name
+    if (body.kind === 'node.set') {
+      const member = this.state.members.find(({ nodeId }) => nodeId === body.subject)
+      const settings = member?.self ? this.state.settings : member?.settings
+      if (member && settings) {
+        Object.assign(settings, { [body.field]: body.value })
+        member.name = settings.name
+      }
+      this.state.version++
+    }
+    if (body.kind === 'policy.set') {
+      Object.assign(this.state.ring.policy, { [body.field]: body.value })
+      this.state.ring.policyEdits[body.field] = this.entries.at(-1)?.op.id ?? null
       this.state.version++
     }
     if (body.kind === 'camera.set') {
@@ -153,9 +170,9 @@ class FakeAgentServer implements FakeAgent {
       if (after !== null) await this.hold(() => this.state.version > Number(after), HOLD_MS)
       send(response, 200, this.state)
     } else if (key === 'GET /local/ops') send(response, 200, await this.readOps(url))
-    else if (key === 'GET /local/folders') send(response, 200, this.folders(url.searchParams.get('path')))
+    else if (key === 'GET /local/folders') send(response, 200, this.folders(url.searchParams.get('path'), url.searchParams.get('nodeId')))
     else if (key === 'GET /local/owner') send(response, 200, this.owner)
-    else await this.change(key, url, response, request.method === 'DELETE' ? null : await readBody(request))
+    else await this.change(key, url, response, /^(GET|DELETE)$/.test(request.method ?? '') ? null : await readBody(request))
   }
 
   private async change(key: string, url: URL, response: ServerResponse, input: unknown): Promise<void> {
@@ -165,7 +182,7 @@ class FakeAgentServer implements FakeAgent {
       const from = this.entries.length
       this.append(ops.map((op) => op.body))
       const added = this.entries.slice(from).map((entry) => ({ id: entry.op.id, hlc: entry.op.hlc, position: entry.position }))
-      send(response, 200, { ops: added, durability: 'here' })
+      send(response, 200, { ops: added, durability: this.durability })
     } else if (key === 'PUT /local/owner') {
       this.owner = OwnerCredential.parse(input)
       this.sessions.clear()
@@ -177,18 +194,27 @@ class FakeAgentServer implements FakeAgent {
       for (const [cookie, session] of this.sessions) if (session.sessionId === id) this.sessions.delete(cookie)
       send(response, 204, null)
     } else if (command?.[1] !== undefined) {
-      const { command: name, params } = ServiceCommand.parse(input)
-      this.commands.push({ service: command[1], command: name, params })
+      const { command: name, params, nodeId } = ServiceCommand.parse(input)
+      this.commands.push({ service: command[1], command: name, params, ...(nodeId === undefined ? {} : { nodeId }) })
       send(response, 200, (await this.onCommand(command[1], name, params)) ?? null)
-    } else throw new ThatdamError('NOT_FOUND', 'There is nothing here.')
+    } else {
+      const answer = this.door.answer(key, input)
+      if (answer === null) throw new ThatdamError('NOT_FOUND', 'There is nothing here.')
+      send(response, ...answer)
+    }
   }
 
   private newSession(request: NewSessionRequest): { cookieValue: string; expiresAtMs: number } {
     if (request.kind === 'handoff' && !this.handoffTokens.delete(request.handoffToken ?? '')) {
       throw new ThatdamError('UNAUTHENTICATED', 'Not signed in.')
     }
+    const ticket = request.ticket ?? ''
+    const roams = this.door.tickets.get(ticket)
+    if (request.kind === 'roam' && !this.door.tickets.delete(ticket)) throw new ThatdamError('UNAUTHENTICATED', 'Not signed in.')
+    const kind = request.kind === 'roam' ? (roams?.kind ?? 'password') : request.kind
+    const displayName = roams?.displayName ?? request.displayName
     const cookieValue = randomBytes(24).toString('base64url')
-    this.sessions.set(cookieValue, { sessionId: randomBytes(8).toString('hex'), kind: request.kind, displayName: request.displayName })
+    this.sessions.set(cookieValue, { sessionId: randomBytes(8).toString('hex'), kind, displayName })
     return { cookieValue, expiresAtMs: Date.now() + 86_400_000 }
   }
 

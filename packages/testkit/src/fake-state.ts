@@ -152,7 +152,16 @@ export function fakeState(nowMs = Date.now()): LocalState {
         services: [planned('camera-proxy', 'full', 'It is too small for more, and has a camera.')],
       }),
     ],
-    ring: { claimed: true, leader: { nodeId: NODE, name: 'pi5-desktop', consoleUrl: 'http://192.168.1.20:8080' }, waiting: [], others: [] },
+    ring: {
+      claimed: true,
+      leader: { nodeId: NODE, name: 'pi5-desktop', consoleUrl: 'http://192.168.1.20:8080' },
+      waiting: [],
+      others: [],
+      policy: { replicas: null, pinnedLeader: null },
+      policyEdits: { replicas: null, pinnedLeader: null },
+      recoveryKeyMade: false,
+    },
+    adoptions: [],
     cloud: { url: 'https://cloud.example', state: 'connected', lastContactMs: nowMs - 8_000, reason: '' },
     cameras: [
       camera('usb-1.2-front', 'Front door'),

@@ -4,6 +4,7 @@ import { CameraProxyStatus, CaptureDaemonStatus, DeriverStatus, IndexerStatus, t
 import type { ReportRequest } from '@thatdam/protocol/poll'
 import type { MemberReport } from '@thatdam/protocol/member'
 import type { Role, ServiceName, Term } from '@thatdam/protocol/plan'
+import { DEFAULT_POLICY } from '@thatdam/protocol/settings'
 import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { CloudState } from '../cloud/cloud.ts'
 import type { PlanApplier } from '../plan-applier.ts'
@@ -77,6 +78,7 @@ export class Views {
       plan: applier.state(),
       members: this.members(),
       ring: this.ring(),
+      adoptions: [],
       cloud: this.ports.cloud(),
       ...this.ringStates(),
       store: this.store(facts),
@@ -207,6 +209,9 @@ export class Views {
       claimed: claimed(),
       leader: leader ? { nodeId: leader.nodeId, name: leader.name, consoleUrl: leader.consoleUrl } : null,
       ...work.strangers(),
+      policy: DEFAULT_POLICY,
+      policyEdits: { replicas: null, pinnedLeader: null },
+      recoveryKeyMade: ring.store.roster.ownerRecoveryKey !== null,
     }
   }
 

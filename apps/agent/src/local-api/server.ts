@@ -88,6 +88,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, expect
       sendJson(response, 200, append(await readBody(request, AppendOpsRequest), ports))
       return
     case 'GET /local/folders':
+      if (url.searchParams.has('nodeId')) throw elsewhere()
       sendJson(response, 200, await listFolders(url.searchParams.get('path')))
       return
     case 'GET /local/owner':
@@ -110,6 +111,7 @@ async function handleNamed(request: IncomingMessage, response: ServerResponse, u
   const name = ServiceName.safeParse(command?.[1])
   if (request.method === 'POST' && name.success) {
     const body = await readBody(request, ServiceCommand)
+    if (body.nodeId !== undefined) throw elsewhere()
     sendJson(response, 200, JSON.stringify(await ports.command(name.data, body.command, body.params)))
     return
   }
@@ -120,6 +122,11 @@ async function handleNamed(request: IncomingMessage, response: ServerResponse, u
     return
   }
   throw new ThatdamError('NOT_FOUND', 'There is nothing here.')
+}
+
+/** Run here instead, it would record or list something else of the same name. */
+function elsewhere(): ThatdamError {
+  return new ThatdamError('NOT_IN_THIS_VERSION', 'This cannot be asked of another machine yet. Open the console on that machine.')
 }
 
 async function heldState(url: URL, response: ServerResponse, ports: LocalApiPorts): Promise<LocalState> {

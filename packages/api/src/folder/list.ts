@@ -1,7 +1,9 @@
+import { NodeId } from '@thatdam/protocol/ids'
 import * as z from 'zod/mini'
+import { onNode } from '../member.ts'
 import { ownerHere } from '../trpc.ts'
 
-/** One level of this machine's folders; null: where to begin, Pictures and Videos first. */
+/** One level of a machine's folders, of this one without `nodeId`; null: where to begin, Pictures and Videos first. */
 export const list = ownerHere
   .input(
     z.strictObject({
@@ -12,6 +14,7 @@ export const list = ownerHere
           z.refine((path) => !path.includes('\0'), 'A path cannot hold NUL.'),
         ),
       ),
+      nodeId: z.optional(NodeId),
     }),
   )
-  .query(({ ctx, input }) => ctx.agent.folders(input.path))
+  .query(({ ctx, input }) => ctx.agent.folders(input.path, onNode(ctx, input.nodeId).nodeId))

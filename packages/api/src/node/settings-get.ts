@@ -1,9 +1,13 @@
-import { ThatdamError } from '@thatdam/protocol/errors'
+import { NodeId } from '@thatdam/protocol/ids'
+import * as z from 'zod/mini'
+import { requireAgent, requireMember } from '../member.ts'
 import { signedIn } from '../trpc.ts'
 
-/** This machine's settings, and sentences about wishes that were not followed. */
-export const settingsGet = signedIn.query(({ ctx }) => {
-  const { agent } = ctx.hub.current()
-  if (agent === null) throw new ThatdamError('UNAVAILABLE', 'The agent on this machine does not answer yet. Try again in a moment.')
-  return { nodeId: agent.node.nodeId, settings: agent.settings, problems: agent.settingsProblems }
+/** A machine's settings, and sentences about wishes that were not followed. Settings are null while this machine does not know them. */
+export const settingsGet = signedIn.input(z.optional(z.strictObject({ nodeId: z.optional(NodeId) }))).query(({ ctx, input }) => {
+  const { nodeId, self, settings, reported } = requireMember(ctx, input?.nodeId)
+  const agent = requireAgent(ctx)
+  return self
+    ? { nodeId, settings: agent.settings, problems: agent.settingsProblems }
+    : { nodeId, settings, problems: reported?.problems ?? [] }
 })
