@@ -3,6 +3,7 @@ import type { AgentPort } from '@thatdam/api/agent-port'
 import type { Passwords } from '@thatdam/api/context'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { Session } from '@thatdam/protocol/local'
+import { RoamTicket } from '@thatdam/protocol/ring-door'
 import * as z from 'zod/mini'
 import { clearSessionCookie, readJson, requireOwnPage, setSessionCookie } from './http.ts'
 
@@ -25,6 +26,10 @@ export async function handleAuth(
 ): Promise<boolean> {
   if (url.pathname === '/auth/handoff' && request.method === 'GET') {
     await handoff(parts, response, url)
+    return true
+  }
+  if (url.pathname === '/auth/roam' && request.method === 'GET') {
+    await roam(parts, response, url)
     return true
   }
   if (request.method !== 'POST') return false
@@ -76,6 +81,30 @@ async function handoff(parts: AuthParts, response: ServerResponse, url: URL): Pr
         : error.message
     response.writeHead(error.status, { 'content-type': 'text/html; charset=utf-8' }).end(problemPage(message))
   }
+}
+
+/**
+ * A tab whose machine fell silent goes on here: the ticket that it fetched there before becomes a session. Without a good one the person signs
+ * in, and comes to the same page.
+ */
+async function roam(parts: AuthParts, response: ServerResponse, url: URL): Promise<void> {
+  const next = ownPath(url.searchParams.get('next'))
+  const ticket = RoamTicket.shape.ticket.safeParse(url.searchParams.get('ticket'))
+  response.setHeader('cache-control', 'no-store')
+  try {
+    if (!ticket.success) throw new ThatdamError('UNAUTHENTICATED', 'Not signed in.')
+    const session = await parts.agent.createSession({ kind: 'roam', displayName: '', ticket: ticket.data })
+    setSessionCookie(response, session.cookieValue, session.expiresAtMs)
+    response.writeHead(303, { location: next }).end()
+  } catch (error) {
+    if (!(error instanceof ThatdamError)) throw error
+    response.writeHead(303, { location: next === '/' ? '/auth/signin' : `/auth/signin?next=${encodeURIComponent(next)}` }).end()
+  }
+}
+
+/** A page of this console: a path that no browser takes for another host. */
+function ownPath(text: string | null): string {
+  return text !== null && /^\/[a-z0-9/-]*$/.test(text) && !text.startsWith('//') ? text : '/'
 }
 
 const escape = (text: string): string => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)

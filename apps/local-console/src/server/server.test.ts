@@ -212,6 +212,18 @@ test('a hand-off works once and then says in words why not', async () => {
   expect((await call('/auth/handoff')).status).toBe(400)
 })
 
+test('a ticket of another machine opens the same page here once; then one signs in and comes to that page', async () => {
+  agent.door.tickets.set('ticket-1', { sessionId: 's', kind: 'password', displayName: 'Owner' })
+  const first = await call('/auth/roam?ticket=ticket-1&next=%2Fmonitor')
+  expect([first.status, first.headers.get('location')]).toEqual([303, '/monitor'])
+  expect(first.headers.get('set-cookie')).toMatch(/^thatdam-session=[\w-]+; HttpOnly/)
+  const again = await call('/auth/roam?ticket=ticket-1&next=%2Fmonitor')
+  expect([again.headers.get('location'), again.headers.get('set-cookie')]).toEqual(['/auth/signin?next=%2Fmonitor', null])
+  for (const next of ['//evil.example', 'https://evil.example', '/\\evil.example', '/%2F/evil', '/a?b=//c']) {
+    expect((await call(`/auth/roam?next=${encodeURIComponent(next)}`)).headers.get('location')).toBe('/auth/signin')
+  }
+})
+
 test('signing out ends the session at the agent and takes the cookie away', async () => {
   agent.sessions.set('c', { sessionId: '0123456789abcdef', kind: 'password', displayName: 'x' })
   const response = await post('/auth/signout', {}, session('password'))
