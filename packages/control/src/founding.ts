@@ -42,7 +42,7 @@ export function standingOf({ nodeKey, nodeId, genesis, records }: Comer): Standi
   const own = genesis.body.founder.publicKey === nodeKey
   if (records.length === 0) return { kind: own ? 'alone' : 'unproven' }
   const roster = foldRoster([genesis, ...records], recordHash(genesis.body), verifySignature)
-  const isMember = roster.members.get(nodeId)?.publicKey === nodeKey
+  const isMember = roster.byKey.get(nodeKey)?.nodeId === nodeId
   if (!isMember) return { kind: roster.removed.has(nodeId) ? 'removed' : 'unproven' }
   return roster.members.size === 1 && own ? { kind: 'alone' } : { kind: 'member', others: roster.members.size - 1 }
 }

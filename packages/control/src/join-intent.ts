@@ -94,11 +94,8 @@ export function judgeJoinIntent(intent: JoinIntent, expected: ExpectedIntent, ro
   const { nodeId, nodeKey: publicKey } = intent.transcript
   const fault = joinIntentFault(intent, expected)
   if (fault !== null) return { kind: 'refused', why: fault }
-  const present = roster.members.get(nodeId)
-  if (present !== undefined) {
-    return present.publicKey === publicKey ? { kind: 'known' } : { kind: 'refused', why: `another machine is called ${nodeId} here` }
-  }
-  if ([...roster.members.values()].some((member) => member.publicKey === publicKey)) return { kind: 'known' }
+  if (roster.byKey.has(publicKey)) return { kind: 'known' }
+  if (roster.members.has(nodeId)) return { kind: 'refused', why: `another machine is called ${nodeId} here` }
   const removal = roster.removed.get(nodeId)
   if (removal !== undefined && removal.record !== intent.voucher.removal) {
     return { kind: 'refused', why: `${nodeId} was removed from the ring after it redeemed this token; it needs a fresh one` }

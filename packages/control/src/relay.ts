@@ -1,15 +1,10 @@
-import { canonicalJson } from '@thatdam/protocol/canonical'
 import type { RosterRecord } from '@thatdam/protocol/roster'
 import { sha256, verifySignature } from './keys.ts'
-import { foldRoster, recordHash, type Roster, verifyRecord } from './roster.ts'
+import { mergeRecords } from './roster-sync.ts'
+import { foldRoster, recordHash, type Roster } from './roster.ts'
 
 /** Most records that the cloud keeps of one ring: hundreds of machines with their changes. */
-export const RELAY_RECORDS_MAX = 2_000
-/** Largest record that it keeps, as canonical JSON. */
-export const RELAY_RECORD_BYTES_MAX = 16 * 1024
-
-/** Names a record with its signature: two may sign one body. 64 hex digits. */
-export const recordId = (record: RosterRecord): string => sha256(canonicalJson(record)).toString('hex')
+export const RELAY_RECORDS_MAX = 1_000
 
 /** Digest of a row of records, from that of the row without the last one. */
 const relayDigest = (before: string, id: string): string => sha256(`${before} ${id}`).toString('hex')
@@ -35,44 +30,23 @@ export function relayOn(from: RelayCursor, ids: readonly string[]): RelayCursor 
   return { position: from.position + ids.length, digest: ids.reduce(relayDigest, from.digest) }
 }
 
-/** A record that is kept already, so its signature was checked. */
-export interface KeptRecord {
-  readonly id: string
-  readonly record: RosterRecord
+/** Who belongs to the ring by the records that are kept, the genesis record among them. Their signatures were looked at when they came. */
+export function keptRoster(kept: readonly RosterRecord[]): Roster {
+  const genesis = kept.find((record) => record.body.kind === 'genesis')
+  if (genesis === undefined) throw new RangeError('a ring is kept with its genesis record')
+  return foldRoster(kept, recordHash(genesis.body), () => true)
 }
 
 /**
- * Which of the records that came are kept: new ones, not too large, signed by their signer for this ring, and by one who had the right as far as
- * is known. Those whose right is not proven *yet* are refused too: whoever brought them brings them again.
+ * Which of the records that came are kept: by the same door as each machine's own (`mergeRecords`), so that what the cloud relays they take. Those whose
+ * signer is not known *yet* are refused too: whoever brought them brings them again.
  *
- * @param kept what is kept of this ring already, with the genesis record as the first.
- * @returns what to keep, in the order in which they came, and the roster with it.
+ * @param kept what is kept of this ring already, the genesis record among them.
+ * @returns what to keep, each after those that it stands on, and the roster with it.
  */
-export function takeRecords(kept: readonly KeptRecord[], came: readonly RosterRecord[]): { taken: KeptRecord[]; roster: Roster } {
-  const [genesis] = kept
-  if (genesis === undefined) throw new RangeError('the genesis record comes first')
-  const known = new Set(kept.map(({ id }) => id))
-  const sound = new Map<string, KeptRecord>()
-  for (const record of came) {
-    if (record.body.kind === 'genesis' || canonicalJson(record).length > RELAY_RECORD_BYTES_MAX) continue
-    const id = recordId(record)
-    if (!known.has(id) && verifyRecord(record, verifySignature)) sound.set(id, { id, record })
-  }
-  // Every signature was checked above or when the record was kept; the fold needs not do it again.
-  const fold = (records: readonly KeptRecord[]): Roster =>
-    foldRoster(
-      records.map(({ record }) => record),
-      recordHash(genesis.record.body),
-      () => true,
-    )
-  const all = fold([...kept, ...sound.values()])
-  const baseless = new Set(all.ignored.filter(({ reason }) => reason === 'no-right' || reason === 'wrong-ring').map(({ hash }) => hash))
-  const taken = [...sound.values()].filter(({ record }) => !baseless.has(recordHash(record.body)))
-  const room = Math.max(0, RELAY_RECORDS_MAX - kept.length)
-  if (taken.length === sound.size && taken.length <= room) return { taken, roster: all }
-  const fitting = taken.slice(0, room)
-  return { taken: fitting, roster: fold([...kept, ...fitting]) }
+export function takeRecords(kept: readonly RosterRecord[], came: readonly RosterRecord[]): { taken: RosterRecord[]; roster: Roster } {
+  const roster = keptRoster(kept)
+  const { added, roster: after } = mergeRecords(kept, came, { roster, verify: verifySignature })
+  const taken = added.slice(0, Math.max(0, RELAY_RECORDS_MAX - kept.length))
+  return { taken, roster: taken.length === added.length ? after : keptRoster([...kept, ...taken]) }
 }
-
-/** Who belongs to the ring by the records that are kept. */
-export const keptRoster = (kept: readonly KeptRecord[]): Roster => takeRecords(kept, []).roster

@@ -1,5 +1,6 @@
 import { generateKey } from '@thatdam/control/keys'
-import { RELAY_START, recordId, relayOn } from '@thatdam/control/relay'
+import { RELAY_START, relayOn } from '@thatdam/control/relay'
+import { recordId } from '@thatdam/control/roster-sync'
 import { signPlace } from '@thatdam/control/ring-place'
 import { recordHash } from '@thatdam/control/roster'
 import { sampleAdmission, sampleGenesis } from '@thatdam/control/testing/samples'

@@ -1,4 +1,5 @@
-import { RELAY_RECORDS_MAX, RELAY_START, recordId, type RelayCursor, relayOn } from '@thatdam/control/relay'
+import { RELAY_RECORDS_MAX, RELAY_START, type RelayCursor, relayOn } from '@thatdam/control/relay'
+import { recordId } from '@thatdam/control/roster-sync'
 import { verifyPlace } from '@thatdam/control/ring-place'
 import { recordHash } from '@thatdam/control/roster'
 import type { PendingRing, RingPlace } from '@thatdam/protocol/join'

@@ -1,5 +1,5 @@
 import type { FoundedRing } from '@thatdam/control/founding'
-import { type KeptRecord, keptRoster, recordId } from '@thatdam/control/relay'
+import { keptRoster } from '@thatdam/control/relay'
 import type { CloudNode, Cluster, Prisma } from '@thatdam/db/generated/client'
 import { GenesisRecord, RosterRecord } from '@thatdam/protocol/roster'
 import { notifyRing } from './node-channel.ts'
@@ -27,12 +27,10 @@ export function ringOf(row: Cluster): FoundedRing {
 }
 
 /** All records of a ring, the genesis record first. At most RELAY_RECORDS_MAX. */
-export async function keptRecords(tx: Transaction, cluster: Cluster): Promise<KeptRecord[]> {
+export async function keptRecords(tx: Transaction, cluster: Cluster): Promise<RosterRecord[]> {
   const { organisationId } = cluster
-  const genesis = GenesisRecord.parse(cluster.genesis)
   const rows = await tx.clusterRecord.findMany({ where: { organisationId }, orderBy: { position: 'asc' } })
-  const later = rows.map((row) => ({ id: row.recordId, record: RosterRecord.parse(row.record) }))
-  return [{ id: recordId(genesis), record: genesis }, ...later]
+  return [GenesisRecord.parse(cluster.genesis), ...rows.map(({ record }) => RosterRecord.parse(record))]
 }
 
 /**
@@ -45,7 +43,7 @@ export async function forgetMachine(tx: Transaction, node: Pick<CloudNode, 'orga
   if (cluster === null || node.ringState === null) return
   if (node.ringState === 'in') {
     const { members } = keptRoster(await keptRecords(tx, cluster))
-    const isAlone = [...members.values()].every((member) => member.publicKey === nodeKey)
+    const isAlone = [...members.values()].every((member) => member.keys.includes(nodeKey))
     if (isAlone && cluster.founderKey === nodeKey) await tx.cluster.delete({ where: { organisationId } })
   }
   await notifyRing(tx, organisationId, 'all')

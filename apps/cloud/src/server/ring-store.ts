@@ -1,12 +1,14 @@
 import { confirms, isLapsed, placeInRing } from '@thatdam/control/founding'
 import type { KeptIntent } from '@thatdam/control/join-intent'
-import { keptRoster, RELAY_START, recordId, relayAfter, type RelayCursor, relayOn, takeRecords } from '@thatdam/control/relay'
+import { keptRoster, RELAY_START, relayAfter, type RelayCursor, relayOn, takeRecords } from '@thatdam/control/relay'
+import { recordId } from '@thatdam/control/roster-sync'
 import type { Roster } from '@thatdam/control/roster'
 import type { NodeRecord, Place, PollNews, RedeemInput, RedeemRefusal } from '@thatdam/control/store'
 import type { Database } from '@thatdam/db/client'
 import type { CloudNode, Cluster, Prisma } from '@thatdam/db/generated/client'
 import { JOIN_INTENTS_MAX, RELAY_PAGE_MAX, type ReportRequest } from '@thatdam/protocol/poll'
 import { GenesisRecord, RosterRecord } from '@thatdam/protocol/roster'
+import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { writeAudit } from '../domain/audit.ts'
 import { notifyRing } from '../domain/node-channel.ts'
 import { keptRecords, lockOrganisation, ringOf, type RingState } from '../domain/ring-rows.ts'
@@ -15,6 +17,9 @@ import { keptRecords, lockOrganisation, ringOf, type RingState } from '../domain
  * The organisation's ring in PostgreSQL: who founds it, who waits for it, and its records on their way. Decisions are in packages/control
  * (founding.ts, relay.ts); here is what they are made over.
  */
+
+/** Folding a large ring for records of which none is good costs this server time: so often within a minute for one organisation, then they wait. */
+const FRUITLESS = new RateLimiterMemory({ keyPrefix: 'fruitless-records', points: 30, duration: 60 })
 
 type Transaction = Prisma.TransactionClient
 const json = (value: unknown): Prisma.InputJsonValue => value as Prisma.InputJsonValue
@@ -38,8 +43,12 @@ export async function placeComer(tx: Transaction, organisationId: string, comer:
   if (ring.founderKey === comer.nodeKey) {
     return { place: { role: 'founder', ring }, row: { ringState: 'in', joinIntent: json(comer.intent) } }
   }
+  const told = await tx.clusterRecord.count({ where: { organisationId, record: { path: ['body', 'nodeId'], equals: comer.nodeId } } })
+  if (told === 0 && ring.genesis.body.founder.publicKey !== comer.nodeKey) {
+    return { place: { role: 'member', ring }, row: { ringState: 'waiting', joinIntent: json(comer.intent) } }
+  }
   const roster = keptRoster(await keptRecords(tx, cluster))
-  const isIn = roster.members.get(comer.nodeId)?.publicKey === comer.nodeKey
+  const isIn = roster.byKey.has(comer.nodeKey)
   const intent: KeptIntent = { ...comer.intent, removal: roster.removed.get(comer.nodeId)?.record ?? null }
   return { place: { role: 'member', ring }, row: { ringState: isIn ? 'in' : 'waiting', joinIntent: json(intent) } }
 }
@@ -141,31 +150,35 @@ export async function takeReport(
   if (now?.genesisHash !== genesisHash) return
   const ids = new Set(records.map(recordId))
   const kept = ids.size === 0 ? 0 : await db.clusterRecord.count({ where: { organisationId, recordId: { in: [...ids] } } })
-  if (kept === ids.size && !confirms(ringOf(now), { nodeKey, genesisHash })) return
-  await db.$transaction((tx) => takeLocked(tx, node, report), report.transaction)
+  const isConfirming = confirms(ringOf(now), { nodeKey, genesisHash })
+  if (kept === ids.size && !isConfirming) return
+  const failed = await FRUITLESS.get(organisationId)
+  if (!isConfirming && failed !== null && failed.consumedPoints >= FRUITLESS.points) return
+  const isFruitful = await db.$transaction((tx) => takeLocked(tx, node, report), report.transaction)
+  if (!isFruitful) await FRUITLESS.penalty(organisationId, 1)
 }
 
 async function takeLocked(
   tx: Transaction,
   node: NodeRecord,
   { ring: came, nowMs }: { ring: NonNullable<ReportRequest['ring']>; nowMs: number },
-): Promise<void> {
+): Promise<boolean> {
   const { organisationId, nodeKey } = node
   await lockOrganisation(tx, organisationId)
   const cluster = await tx.cluster.findUnique({ where: { organisationId } })
-  if (cluster?.genesisHash !== came.genesisHash) return
+  if (cluster?.genesisHash !== came.genesisHash) return false
   const isConfirmed = confirms(ringOf(cluster), { nodeKey, genesisHash: came.genesisHash })
   const { taken, roster } = takeRecords(await keptRecords(tx, cluster), came.records)
-  if (!isConfirmed && taken.length === 0) return
-  const ids = taken.map(({ id }) => id)
+  if (!isConfirmed && taken.length === 0) return false
+  const ids = taken.map(recordId)
   const { position, digest } = relayOn(cursorOf(cluster), ids)
   const confirmedAt = isConfirmed ? { confirmedAt: new Date(nowMs) } : {}
   await tx.cluster.update({ where: { organisationId }, data: { position, digest, ...confirmedAt } })
   await tx.clusterRecord.createMany({
-    data: taken.map(({ id, record }, index) => ({
+    data: taken.map((record, index) => ({
       organisationId,
       position: cluster.position + index + 1,
-      recordId: id,
+      recordId: ids[index] ?? '',
       record: json(record),
     })),
   })
@@ -174,12 +187,13 @@ async function takeLocked(
   }
   await settleMembers(tx, cluster, { roster, nowMs })
   await notifyRing(tx, organisationId, 'all')
+  return true
 }
 
 /** Each machine's row as the roster now has it. */
 async function settleMembers(tx: Transaction, cluster: Cluster, { roster, nowMs }: { roster: Roster; nowMs: number }): Promise<void> {
   const { organisationId, founderKey, clusterId } = cluster
-  const keys = [...roster.members.values()].map((member) => member.publicKey)
+  const keys = [...roster.byKey.keys()]
   const removed = [...roster.removed.keys()]
   // A machine that brought a ring with others is in it by its own word until its admission has come.
   const changed = await tx.$queryRaw<{ nodeId: string; before: RingState | null; state: RingState }[]>`WITH judged AS (

@@ -2,7 +2,8 @@ import path from 'node:path'
 import { judgeJoinIntent } from '@thatdam/control/join-intent'
 import { verifyJoinResponse } from '@thatdam/control/join'
 import { verifySignature } from '@thatdam/control/keys'
-import { RELAY_START, recordId, relayOn } from '@thatdam/control/relay'
+import { RELAY_START, relayOn } from '@thatdam/control/relay'
+import { recordId } from '@thatdam/control/roster-sync'
 import { verifyPlace } from '@thatdam/control/ring-place'
 import { foldRoster, recordHash } from '@thatdam/control/roster'
 import { sampleAdmission, sampleGenesis, sampleMachine, sampleRemoval } from '@thatdam/control/testing/samples'
@@ -222,7 +223,8 @@ describe('from waiting to being let in', () => {
     // The same revision, and still an answer at once: there are more records.
     const second = await polled(founder, first.revision, has)
     expect(second.ring).toMatchObject({ after: 64, position: 100, more: false })
-    expect([...(first.ring?.records ?? []), ...(second.ring?.records ?? [])]).toEqual(records)
+    const came = [...(first.ring?.records ?? []), ...(second.ring?.records ?? [])].map(recordId)
+    expect(came.toSorted()).toEqual(records.map(recordId).toSorted())
     const all = relayOn(has, second.ring?.records.map(recordId) ?? [])
     expect(second.ring?.digest).toBe(all.digest)
     expect((await polled(founder, second.revision, { ...all, digest: 'f'.repeat(64) })).ring?.after).toBe(0)

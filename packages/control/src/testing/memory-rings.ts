@@ -1,11 +1,13 @@
 import { RELAY_PAGE_MAX, type ReportRequest } from '@thatdam/protocol/poll'
+import type { RosterRecord } from '@thatdam/protocol/roster'
 import { confirms, type FoundedRing, isLapsed, placeInRing } from '../founding.ts'
 import type { KeptIntent } from '../join-intent.ts'
-import { type KeptRecord, keptRoster, RELAY_START, recordId, relayAfter, type RelayCursor, relayOn, takeRecords } from '../relay.ts'
+import { keptRoster, RELAY_START, relayAfter, type RelayCursor, relayOn, takeRecords } from '../relay.ts'
+import { recordId } from '../roster-sync.ts'
 import { recordHash } from '../roster.ts'
 import type { NodeRecord, Place, PollNews, RedeemInput, RedeemRefusal } from '../store.ts'
 
-type Kept = { ring: FoundedRing; records: KeptRecord[]; cursor: RelayCursor }
+type Kept = { ring: FoundedRing; records: RosterRecord[]; cursor: RelayCursor }
 type Machine = { comer: RedeemInput; organisationId: string; intent: KeptIntent | null; revision: number }
 
 /** Founding and relaying in memory, by the same decisions as in PostgreSQL. `wake` is told the keys of nodes that have news. */
@@ -27,7 +29,7 @@ export class MemoryRings {
     }
     const kept = this.rings.get(organisationId) as Kept
     const roster = keptRoster(kept.records)
-    const isIn = kept.ring.founderKey === comer.nodeKey || roster.members.get(comer.nodeId)?.publicKey === comer.nodeKey
+    const isIn = kept.ring.founderKey === comer.nodeKey || roster.byKey.has(comer.nodeKey)
     const intent = { ...comer.intent, removal: roster.removed.get(comer.nodeId)?.record ?? null }
     this.machines.set(comer.nodeKey, {
       comer,
@@ -46,11 +48,8 @@ export class MemoryRings {
     if (isConfirmed) kept.ring = { ...kept.ring, confirmedAtMs: nowMs }
     const { taken, roster } = takeRecords(kept.records, records)
     kept.records.push(...taken)
-    kept.cursor = relayOn(
-      kept.cursor,
-      taken.map(({ id }) => id),
-    )
-    const keys = new Set([kept.ring.founderKey, ...[...roster.members.values()].map((member) => member.publicKey)])
+    kept.cursor = relayOn(kept.cursor, taken.map(recordId))
+    const keys = new Set([kept.ring.founderKey, ...roster.byKey.keys()])
     for (const machine of this.machines.values()) if (keys.has(machine.comer.nodeKey)) machine.intent = null
     if (isConfirmed || taken.length > 0) this.#tell(node.organisationId)
   }
@@ -83,7 +82,7 @@ export class MemoryRings {
         rendezvous: false,
         after: begin,
         position: begin + page.length,
-        records: page.map(({ record }) => record),
+        records: page,
         more: begin + page.length < cursor.position,
         digest: cursor.digest,
       },
@@ -94,7 +93,7 @@ export class MemoryRings {
   #found(organisationId: string, comer: RedeemInput, nowMs: number): void {
     const { genesis, nodeKey: founderKey } = comer
     const ring = { genesis, genesisHash: recordHash(genesis.body), founderKey, appointedAtMs: nowMs, confirmedAtMs: null }
-    this.rings.set(organisationId, { ring, records: [{ id: recordId(genesis), record: genesis }], cursor: RELAY_START })
+    this.rings.set(organisationId, { ring, records: [genesis], cursor: RELAY_START })
     this.#tell(organisationId)
   }
 
