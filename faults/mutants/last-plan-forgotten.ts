@@ -5,7 +5,7 @@ export const mutant: Mutant = {
   patches: [
     {
       file: 'apps/agent/src/agent/plan-keeper.ts',
-      find: 'return this.current ? { hash: this.current.envelope.bodyHash, body: this.current.body } : null',
+      find: 'return this.current && planOf(this.current)',
       replace: 'return null',
     },
   ],

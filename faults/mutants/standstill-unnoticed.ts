@@ -5,7 +5,7 @@ export const mutant: Mutant = {
   patches: [
     {
       file: 'packages/plan/src/election/machine.ts',
-      find: 'return now.monotonicMs - state.last.monotonicMs > state.timing.stallMs || now.wallMs - state.last.wallMs > state.timing.stallMs',
+      find: 'return now.monotonicMs - last.monotonicMs > timing.stallMs || Math.abs(now.wallMs - last.wallMs) > timing.stallMs',
       replace: 'return false',
     },
   ],
