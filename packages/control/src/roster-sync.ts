@@ -19,7 +19,7 @@ export function rosterDigest(records: readonly RosterRecord[]): string {
 }
 
 /** In order, each once. */
-const idsOf = (records: readonly RosterRecord[]): string[] => [...new Set(records.map(recordId))].toSorted()
+export const idsOf = (records: readonly RosterRecord[]): string[] => [...new Set(records.map(recordId))].toSorted()
 
 /** What the other side lacks: records whose ids (`recordId`) are not among theirs. */
 export function missing(records: readonly RosterRecord[], theirIds: readonly string[]): RosterRecord[] {

@@ -160,7 +160,7 @@ test('a local edit and an edit of the cloud to other fields both stay', async ()
     return settings.name === 'Studio' && settings.labels[0] === 'studio'
   })
   const feed = OpFeed.parse(await local('/local/ops?after=0&limit=10'))
-  expect(feed.entries.map(({ op }) => ('field' in op.body ? op.body.field : ''))).toEqual(['labels', 'name'])
+  expect(feed.entries.flatMap(({ op }) => ('field' in op.body ? [op.body.field] : []))).toEqual(['labels', 'name'])
 })
 
 test('the cloud stopped, the agent stopped and started again: it runs on by its cached plan, the same node', async () => {

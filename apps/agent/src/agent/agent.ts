@@ -14,6 +14,7 @@ import { gatherFacts } from '../facts/gather.ts'
 import { readKnownFacts } from '../facts/known.ts'
 import { writeGatewayAddress } from '../gateway/address-file.ts'
 import { Gateway } from '../gateway/gateway.ts'
+import { Remote } from '../gateway/remote.ts'
 import { SessionStore } from '../gateway/session-store.ts'
 import { startLocalApi, type LocalApi } from '../local-api/server.ts'
 import type { Log } from '../log.ts'
@@ -43,6 +44,7 @@ import { OwnerDoor } from './owner-door.ts'
 import { PlanKeeper } from './plan-keeper.ts'
 import { RingHost } from './ring-host.ts'
 import { RingWork } from './ring-work.ts'
+import { Shared } from './shared.ts'
 import { serviceConfig } from './service-config.ts'
 import { Views } from './views.ts'
 
@@ -72,6 +74,7 @@ export class Agent {
   private ring!: RingHost
   private work!: RingWork
   private oplog!: OpLog
+  private shared!: Shared
   private settings!: Settings
   private keeper!: PlanKeeper
   private applier!: PlanApplier
@@ -137,14 +140,16 @@ export class Agent {
     if (left > 0) log.warn(`ended ${left} process group(s) that the agent before had left`)
     await this.openState()
     await mkdir(env.casRoot, { recursive: true, mode: 0o700 })
-    this.sessions = new SessionStore(paths.sessions, (aside, error) =>
-      log.warn(`The browser sessions could not be read: everybody signs in again. The file was kept as ${aside}.`, error),
-    )
+    this.shared = new Shared({ identity: this.identity, oplog: this.oplog, host: this.ring, changed: () => this.sharedChanged() })
+    const sayDamage = (aside: string, error: unknown): void =>
+      log.warn(`The browser sessions could not be read: everybody signs in again. The file was kept as ${aside}.`, error)
+    this.sessions = new SessionStore(paths.sessions, sayDamage, this.shared.owner)
     this.door = await OwnerDoor.open({
       path: paths.owner,
       identity: this.identity,
       sessions: this.sessions,
       instanceKey: () => this.link.instanceKey,
+      shared: this.shared.owner,
       onChanged: () => this.ownerChanged(),
     })
     this.work = this.makeRingWork()
@@ -217,6 +222,7 @@ export class Agent {
     const { sessions, applier, version } = this
     tellCameraService({ loops, sessions, applier, version, facts: () => this.facts, log: this.options.log })
     this.work.startLoops(loops)
+    this.shared.startLoops(loops)
     loops.start('cluster file', (signal) => clusterFileLoop(this.paths.cluster, () => this.views.cluster(), signal))
   }
 
@@ -250,6 +256,7 @@ export class Agent {
     await before
     if (this.stopping || !this.facts || !this.localApi) return
     try {
+      this.shared.tellFacts(this.facts)
       const plan = await this.keeper.next()
       this.ring.part.announce()
       await (plan ? this.applier.apply(plan) : this.applier.reconcile())
@@ -277,6 +284,7 @@ export class Agent {
       changed: () => {
         this.version.bump()
         void this.plan()
+        void this.rebind()
       },
     } as const
     return await RingHost.open(ports, await openRing(paths.roster, identity, bootCounter))
@@ -299,14 +307,16 @@ export class Agent {
       identity: this.identity,
       version: this.version,
       log,
-      own: () => (this.facts ? { facts: this.facts, settings: this.settings.value } : null),
-      others: () => null,
+      own: () => this.shared.own(this.settings.value),
+      others: (nodeId) => this.shared.other(nodeId),
+      policy: () => this.shared.policy,
       take: async (plan) => {
         const next = await this.keeper.take(plan)
         if (next) await this.applier.apply(next)
         this.ring.part.announce()
       },
       report: () => this.views.memberReport(),
+      media: { urlOf: (name) => this.applier.view(name)?.url ?? null, localToken: () => this.localApi.token },
     })
   }
 
@@ -346,11 +356,16 @@ export class Agent {
   private makeGateway(): Gateway {
     return new Gateway({
       sessions: this.sessions,
-      passwordSet: () => this.door.credential.passwordHash !== null,
+      passwordSet: () => this.door.credential.passwordHash !== null || this.isLed(),
       localToken: () => this.localApi.token,
       service: (name) => this.applier.view(name),
       hasConsole: () => this.applier.body?.services.some(({ name }) => name === 'local-console') ?? true,
       leaderUrl: () => this.work.leaderUrl(),
+      remote: new Remote({
+        client: () => this.ring.part.client,
+        keyOf: (nodeId) => (this.ring.part.awake.has(nodeId) ? (this.ring.store.member(nodeId)?.publicKey ?? null) : null),
+        others: () => this.ring.part.others().filter(({ nodeId }) => this.ring.part.awake.has(nodeId)),
+      }),
       health: () => this.viewsNow().health(),
       discovery: () => this.viewsNow().discovery(),
       cluster: () => this.viewsNow().cluster(),
@@ -415,9 +430,32 @@ export class Agent {
     })
   }
 
+  /** By this machine or another: its wishes, its owner's password, or what others are, may be different now. */
+  private sharedChanged(): void {
+    this.settings?.absorb()
+    this.version.bump()
+    void this.plan()
+    void this.door?.follow().catch((error: unknown) => this.options.log.error('the owner’s password could not be taken over', error))
+  }
+
   private async ownerChanged(): Promise<void> {
-    await this.gateway.setBind(this.door.bind)
+    await this.rebind()
+    this.version.bump()
+  }
+
+  /** By its plan, which outlasts the seconds without a leader, another machine leads: this one's door opens only signposts, and whoever sits here is not its owner by that alone. */
+  private isLed(): boolean {
+    return this.ring.store.roster.members.size > 1 && this.applier.body?.role !== 'leader'
+  }
+
+  /** On the LAN with a password, and wherever the door only shows the way to the leader; else for this machine alone. */
+  private async rebind(): Promise<void> {
+    if (!this.gateway || this.stopping) return
+    const bind = this.isLed() ? 'lan' : this.door.bind
+    if (bind === this.gateway.listener.bind) return
+    await this.gateway.setBind(bind)
     await this.tellGateway()
+    this.ring.part.announce()
     this.wakeFacts()
     this.version.bump()
   }

@@ -4,6 +4,7 @@ import type { NewSessionRequest, NewSessionResponse, OwnerCredential } from '@th
 import type { SessionStore } from '../gateway/session-store.ts'
 import { readOwner, writeOwner } from '../state/owner.ts'
 import type { Identity } from '../state/identity.ts'
+import type { SharedOwner } from './shared-owner.ts'
 
 export interface OwnerDoorPorts {
   readonly path: string
@@ -11,6 +12,7 @@ export interface OwnerDoorPorts {
   readonly sessions: SessionStore
   /** The pinned key of the cloud that this machine is registered with. */
   readonly instanceKey: () => string | null
+  readonly shared: SharedOwner
   /** The password was set, changed or removed: the gateway moves between loopback and the LAN. */
   readonly onChanged: () => Promise<void>
 }
@@ -37,8 +39,22 @@ export class OwnerDoor {
     return this.owner.passwordHash === null ? 'loopback' : 'lan'
   }
 
+  /** Follows what the ring says: a password that was set on another machine is the password here, where this machine may know it. */
+  async follow(): Promise<void> {
+    const { shared } = this.ports
+    shared.publishFirst(this.owner.passwordHash)
+    const passwordHash = shared.passwordHash()
+    if (passwordHash === undefined || passwordHash === this.owner.passwordHash) return
+    await this.keep({ passwordHash })
+  }
+
   /** Setting, changing and resetting the password end every session. */
   async set(owner: OwnerCredential): Promise<void> {
+    this.ports.shared.publish(owner.passwordHash)
+    await this.keep(owner)
+  }
+
+  private async keep(owner: OwnerCredential): Promise<void> {
     await writeOwner(this.ports.path, owner)
     this.owner = owner
     this.ports.sessions.endAll()

@@ -70,7 +70,7 @@ export class RingHost {
     const old = this.current
     await old.stop()
     // A copy first: there is a roster at every moment.
-    await writeRoster(paths.oldRoster(old.store.fingerprint), { genesis: old.store.founding, later: old.store.all().slice(1) })
+    await writeRoster(paths.oldRoster(old.store.fingerprint), { genesis: old.store.founding, later: old.store.later() })
     await writeRoster(paths.roster, { genesis, later })
     log.info(`this machine now belongs to the ring ${genesis.body.clusterId}`)
     const store = new RosterStore(paths.roster, { genesis, later })

@@ -3,10 +3,11 @@ import type { Sighting } from '@thatdam/discovery/sightings'
 import type { LocalMember, LocalState } from '@thatdam/protocol/local'
 import type { MemberReport } from '@thatdam/protocol/member'
 import type { SignedPlan } from '@thatdam/protocol/plan'
-import { DEFAULT_POLICY } from '@thatdam/protocol/settings'
+import type { RingPolicy } from '@thatdam/protocol/settings'
 import type { Log } from '../log.ts'
 import type { NodeRoute } from '../link/server.ts'
 import type { Loops } from '../loops/supervisor.ts'
+import { mediaRoutes, type MediaRoutePorts } from '../ring/media-routes.ts'
 import { followPlans, planRoute } from '../ring/plan-exchange.ts'
 import { Reports, reportToLeader } from '../ring/reports.ts'
 import { ringNodes, type KnownOf } from '../ring/ring-nodes.ts'
@@ -32,9 +33,11 @@ export interface RingWorkPorts {
   readonly own: () => KnownOf | null
   /** What other members said of themselves, and what the owner wishes of them. */
   readonly others: (nodeId: string) => KnownOf | null
+  readonly policy: () => RingPolicy
   /** A plan of the leader, checked and accepted. */
   readonly take: (plan: SignedPlan) => Promise<void>
   readonly report: () => MemberReport
+  readonly media: Pick<MediaRoutePorts, 'urlOf' | 'localToken'>
 }
 
 /** What this node does in its ring beside speaking: it plans for others or takes its plan, reports or keeps others' reports. */
@@ -49,12 +52,17 @@ export class RingWork {
     this.reports = new Reports(() => ports.version.bump())
     const known = (nodeId: string): KnownOf | null => (nodeId === identity.nodeId ? ports.own() : ports.others(nodeId))
     const nodes = () => ringNodes(host.store.roster, host.part.awake, known)
-    this.keeper = new PlanKeeper({ paths, identity, host, nodes, policy: () => DEFAULT_POLICY, log })
+    this.keeper = new PlanKeeper({ paths, identity, host, nodes, policy: ports.policy, log })
   }
 
   /** Of the node API. */
   routes(): NodeRoute[] {
-    return [planRoute(this.keeper.book, () => this.ports.host.part.leadership.order()), this.reports.route()]
+    const { host, media } = this.ports
+    return [
+      planRoute(this.keeper.book, () => host.part.leadership.order()),
+      this.reports.route(),
+      ...mediaRoutes({ ...media, isLeader: (nodeId) => host.part.leader()?.nodeId === nodeId }),
+    ]
   }
 
   startLoops(loops: Loops): void {

@@ -9,8 +9,13 @@ import { Session } from '@thatdam/protocol/local'
 import type { ServiceName } from '@thatdam/protocol/plan'
 import type { ServiceView } from '../services/service.ts'
 import { until } from '../testing/until.ts'
+import { Remote } from './remote.ts'
 import { Gateway } from './gateway.ts'
 import { SessionStore } from './session-store.ts'
+
+function nobody(): never {
+  throw new Error('there is no other machine')
+}
 
 const HEALTH: Health = { status: 'ok', node_id: 'n', role: 'leader', version: '0', uptime_seconds: 1, failed: [] }
 const DISCOVERY: Discovery = { version: 1, node_id: 'n', cluster_id: null, fingerprint: null, leader_url: null, api_version: 1 }
@@ -76,6 +81,7 @@ beforeEach(async () => {
     service: (name: ServiceName) => view(name === 'local-console' && !consoleUp ? null : behindUrl),
     hasConsole: () => true,
     leaderUrl: () => null,
+    remote: new Remote({ client: () => nobody(), keyOf: () => null, others: () => [] }),
     health: () => HEALTH,
     discovery: () => DISCOVERY,
     cluster: () => CLUSTER,

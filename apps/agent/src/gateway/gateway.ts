@@ -10,6 +10,7 @@ import { checkOrigin, checkTarget, HostNames } from './guard.ts'
 import { Listener, type Bind } from './listener.ts'
 import { waitingPage } from './page.ts'
 import { passOn, passOnUpgrade, SECURITY_HEADERS, type Target } from './proxy.ts'
+import type { Remote } from './remote.ts'
 import type { SessionStore } from './session-store.ts'
 
 const COOKIE = 'thatdam-session'
@@ -25,6 +26,8 @@ export interface GatewayPorts {
   /** Does the plan run the console here? */
   readonly hasConsole: () => boolean
   readonly leaderUrl: () => string | null
+  /** The other machines of the ring. */
+  readonly remote: Remote
   readonly health: () => Health
   readonly discovery: () => Discovery
   readonly cluster: () => ClusterFile
@@ -83,6 +86,8 @@ export class Gateway {
     const session = this.session(request)
     const service = serviceOf(path)
     if (service !== 'local-console' && !session) throw new ThatdamError('UNAUTHENTICATED', 'Not signed in.')
+    if (session && this.remoteLive(path, request, response, session)) return
+    if (service === 'local-console' && this.redirect(request, response)) return
     const target = this.target(service, session)
     if (!target) {
       this.absent(service, request, response)
@@ -90,7 +95,37 @@ export class Gateway {
     }
     response.removeHeader('content-security-policy')
     this.track(session, response)
-    passOn(request, response, target)
+    passOn(
+      request,
+      response,
+      service === 'media-api' && session ? { ...target, onMissing: () => this.elsewhere(request, response, session) } : target,
+    )
+  }
+
+  /** Where another machine leads, its console is the ring's: pages are sent there. */
+  private redirect(request: IncomingMessage, response: ServerResponse): boolean {
+    const leader = this.ports.hasConsole() ? null : this.ports.leaderUrl()
+    const { method = 'GET' } = request
+    if (leader === null || (method !== 'GET' && method !== 'HEAD')) return false
+    response.writeHead(307, { location: `${leader}${request.url ?? '/'}`, 'cache-control': 'no-store' }).end()
+    request.resume()
+    return true
+  }
+
+  /** A live picture of another machine of the ring. */
+  private remoteLive(path: string, request: IncomingMessage, response: ServerResponse, session: Session): boolean {
+    const [, nodeId, rest] = /^\/live\/nodes\/([a-z0-9][a-z0-9-]{0,62})\/(.+)$/.exec(path) ?? []
+    if (nodeId === undefined || rest === undefined) return false
+    this.track(session, response)
+    const { remote } = this.ports
+    remote.live(request, response, { nodeId, path: rest, session }).catch((error: unknown) => sendError(response, error, this.ports.log))
+    return true
+  }
+
+  private elsewhere(request: IncomingMessage, response: ServerResponse, session: Session): void {
+    const { remote } = this.ports
+    const path = request.url ?? '/'
+    remote.media(request, response, { path, session }).catch((error: unknown) => sendError(response, error, this.ports.log))
   }
 
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -35,6 +35,10 @@ export interface Target {
   readonly url: string
   readonly localToken: string
   readonly session: Session | null
+  /** Other than the request's own path and query. */
+  readonly path?: string
+  /** Takes the request over when the service has nothing there; the answer has not begun. */
+  readonly onMissing?: () => void
 }
 
 const sockets = new Agent({ keepAlive: true, maxSockets: 512, maxFreeSockets: 16, timeout: 60_000 })
@@ -46,14 +50,17 @@ export function passOn(request: IncomingMessage, response: ServerResponse, targe
     host: hostname,
     port,
     method: request.method,
-    path: request.url,
+    path: target.path ?? request.url,
     headers: onwardHeaders(request, target, false),
     agent: sockets,
   })
   onward.on('response', (answer) => {
-    response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', backwardHeaders(answer.headers))
-    response.flushHeaders()
-    pipeline(answer, response, () => {})
+    if (answer.statusCode === 404 && target.onMissing) {
+      answer.resume()
+      target.onMissing()
+      return
+    }
+    handBack(answer, response)
   })
   onward.on('error', (error) => {
     if (response.headersSent || response.destroyed) {
@@ -67,6 +74,13 @@ export function passOn(request: IncomingMessage, response: ServerResponse, targe
   })
   response.on('close', () => onward.destroy())
   pipeline(request, onward, () => {})
+}
+
+/** Streams an answer to whoever asked, with the headers that every answer carries. */
+export function handBack(answer: IncomingMessage, response: ServerResponse, more: OutgoingHttpHeaders = {}): void {
+  response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', { ...backwardHeaders(answer.headers), ...more })
+  response.flushHeaders()
+  pipeline(answer, response, () => {})
 }
 
 /** A WebSocket, handed through byte by byte after the other side agreed. Resolves with both ends so that the gateway can cut them. */

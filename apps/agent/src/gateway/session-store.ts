@@ -10,16 +10,27 @@ const SESSIONS_MAX = 10_000
 /** SQLITE_CORRUPT and SQLITE_NOTADB: the file's bytes are wrong, not its permissions or its disk. */
 const DAMAGED = new Set([11, 26])
 
+/** Sessions that a ring shares, so that a browser stays signed in when another machine takes the lead. By the hex hash of the cookie. */
+export interface SharedSessions {
+  find(
+    cookieHash: string,
+  ): { readonly sessionKind: 'password' | 'handoff'; readonly displayName: string; readonly expiresAtMs: number } | 'ended' | 'unknown'
+  started(session: { cookieHash: string; sessionKind: 'password' | 'handoff'; displayName: string; expiresAtMs: number }): void
+  ended(cookieHash: string, expiresAtMs: number): void
+}
+
 /** Browser sessions. The cookie is 256 random bits and only its hash is kept: a copy of the file signs nobody in. */
 export class SessionStore {
   private readonly database: DatabaseSync
   private readonly insert: StatementSync
   private readonly select: StatementSync
   private readonly slide: StatementSync
+  private readonly shared: SharedSessions | null
   private readonly endedHandlers: ((sessionId: string | null) => void)[] = []
 
   /** @param onDamage told that a damaged file was set aside: everybody signs in again, and nothing else is lost. */
-  constructor(path: string, onDamage: (aside: string, error: unknown) => void = () => {}) {
+  constructor(path: string, onDamage: (aside: string, error: unknown) => void = () => {}, shared: SharedSessions | null = null) {
+    this.shared = shared
     this.database = openOrSetAside(path, onDamage)
     this.insert = this.database.prepare('INSERT INTO session (hash, id, kind, name, expires_ms) VALUES (?, ?, ?, ?, ?)')
     this.select = this.database.prepare('SELECT id, kind, name, expires_ms FROM session WHERE hash = ? AND expires_ms > ?')
@@ -32,22 +43,36 @@ export class SessionStore {
       .prepare('DELETE FROM session WHERE hash IN (SELECT hash FROM session ORDER BY expires_ms DESC LIMIT -1 OFFSET ?)')
       .run(SESSIONS_MAX - 1)
     const cookieValue = randomBytes(32).toString('base64url')
-    const expiresAtMs = nowMs + LIFE_MS
-    this.insert.run(hashOf(cookieValue), randomBytes(8).toString('hex'), kind, displayName.slice(0, 200), expiresAtMs)
-    return { cookieValue, expiresAtMs }
+    const session = { sessionKind: kind, displayName: displayName.slice(0, 200), expiresAtMs: nowMs + LIFE_MS }
+    const hash = hashOf(cookieValue)
+    this.keep(hash, session)
+    this.shared?.started({ cookieHash: hash.toString('hex'), ...session })
+    return { cookieValue, expiresAtMs: session.expiresAtMs }
   }
 
   /** Null for a cookie that is unknown, ended or over. Each use moves the end. */
   resolve(cookieValue: string, nowMs = Date.now()): Session | null {
     const hash = hashOf(cookieValue)
+    const told = this.shared?.find(hash.toString('hex')) ?? 'unknown'
+    if (told === 'ended') {
+      this.forget(hash)
+      return null
+    }
     const row = this.select.get(hash, nowMs) as { id: string; kind: 'password' | 'handoff'; name: string; expires_ms: number } | undefined
+    if (!row && told !== 'unknown') {
+      this.keep(hash, told)
+      return { sessionId: idOf(hash), kind: told.sessionKind, displayName: told.displayName }
+    }
     if (!row) return null
     if (nowMs + LIFE_MS - row.expires_ms > SLIDE_MS) this.slide.run(nowMs + LIFE_MS, hash)
     return { sessionId: row.id, kind: row.kind, displayName: row.name }
   }
 
   end(sessionId: string): void {
-    this.database.prepare('DELETE FROM session WHERE id = ?').run(sessionId)
+    const over = this.database.prepare('DELETE FROM session WHERE id = ? RETURNING hash, expires_ms').all(sessionId)
+    for (const { hash, expires_ms: expiresAtMs } of over as { hash: Uint8Array; expires_ms: number }[]) {
+      this.shared?.ended(Buffer.from(hash).toString('hex'), expiresAtMs)
+    }
     for (const handler of this.endedHandlers) handler(sessionId)
   }
 
@@ -55,6 +80,16 @@ export class SessionStore {
   endAll(): void {
     this.database.exec('DELETE FROM session')
     for (const handler of this.endedHandlers) handler(null)
+  }
+
+  private keep(hash: Buffer, session: { sessionKind: 'password' | 'handoff'; displayName: string; expiresAtMs: number }): void {
+    this.insert.run(hash, idOf(hash), session.sessionKind, session.displayName, session.expiresAtMs)
+  }
+
+  /** It ended on another machine. */
+  private forget(hash: Buffer): void {
+    const over = this.database.prepare('DELETE FROM session WHERE hash = ? RETURNING id').all(hash) as { id: string }[]
+    for (const { id } of over) for (const handler of this.endedHandlers) handler(id)
   }
 
   /** Sessions that nobody used for 30 days. */
@@ -105,6 +140,9 @@ function open(path: string): DatabaseSync {
     throw error
   }
 }
+
+/** The same on every machine of the ring; it tells nothing of the cookie. */
+const idOf = (hash: Buffer): string => createHash('sha256').update('session id').update(hash).digest('hex').slice(0, 16)
 
 function hashOf(cookieValue: string): Buffer {
   return createHash('sha256').update(cookieValue).digest()

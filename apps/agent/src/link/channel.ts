@@ -151,7 +151,7 @@ export class Channel {
     const member = body !== null && body.ring === ports.ring && body.from !== ports.nodeId ? ports.member(body.from) : null
     if (body === null || member === null) return void (counts.refused += 1)
     const signature = bytes.subarray(4, HEAD_BYTES).toString('base64url')
-    if (!ports.verify('thatdam-datagram-v1', body, signature, member.publicKey)) return void (counts.forged += 1)
+    if (!member.keys.some((key) => ports.verify('thatdam-datagram-v1', body, signature, key))) return void (counts.forged += 1)
     this.take(member, body, from)
   }
 

@@ -11,9 +11,12 @@ import { peerKeyOf, TLS_OPTIONS } from './tls.ts'
 export interface NodeRequest {
   /** Whom: nobody else gets a byte. */
   readonly publicKey: string
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'DELETE'
   readonly path: string
+  /** As JSON. */
   readonly body?: unknown
+  /** As it is; its type stands in `headers`. */
+  readonly payload?: Buffer
   readonly headers?: Readonly<Record<string, string>>
   /** Bounds the wait for the first byte of the answer, and each silence after it. */
   readonly timeoutMs: number
@@ -117,9 +120,10 @@ export class NodeClient {
   }
 
   private openAt(request: NodeRequest, { address, port }: LinkAddress): Promise<IncomingMessage> {
-    const payload = request.body === undefined ? null : Buffer.from(JSON.stringify(request.body))
+    const payload = request.body === undefined ? (request.payload ?? null) : Buffer.from(JSON.stringify(request.body))
     const headers: Record<string, string | number> = { accept: 'application/json', host: 'node', ...request.headers }
-    if (payload) Object.assign(headers, { 'content-type': 'application/json', 'content-length': payload.length })
+    if (request.body !== undefined) headers['content-type'] = 'application/json'
+    if (payload) headers['content-length'] = payload.length
     const { method, path, timeoutMs, signal, publicKey: expectedKey } = request
     const options = { method, path, headers, timeout: timeoutMs, agent: this.agent, host: address, port, expectedKey }
     return new Promise((resolve, reject) => {

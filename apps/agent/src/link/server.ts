@@ -29,7 +29,8 @@ export interface NodeCall {
 
 /** A route for members has a member as its peer when it runs. */
 export interface NodeRoute {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  /** `any`: it looks itself. */
+  readonly method: 'GET' | 'POST' | 'DELETE' | 'any'
   /** Whole; one that ends in `/` takes all below it. */
   readonly path: string
   /** Answered to anybody: it judges what it is given by itself. */
@@ -140,7 +141,7 @@ export class NodeServer {
     const route = this.routes().find((one) => (one.path.endsWith('/') ? path.startsWith(one.path) : path === one.path))
     const isMember = peer !== null && peer.member !== null
     if (route?.open !== true && !isMember) return STRANGER
-    if (route === undefined || route.method !== request.method) return { status: 404, body: NOT_FOUND_BODY }
+    if (route === undefined || (route.method !== 'any' && route.method !== request.method)) return { status: 404, body: NOT_FOUND_BODY }
     const address = request.socket.remoteAddress ?? 'unknown'
     if (isMember) this.options.onProved(peer.publicKey, address)
     return await route.run({ request, response, path, query: new URLSearchParams(search), peer, address })

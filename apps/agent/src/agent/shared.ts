@@ -1,0 +1,59 @@
+import type { OpLog } from '@thatdam/oplog/disk/log'
+import type { NodeFacts } from '@thatdam/protocol/facts'
+import type { NodeSettings, RingPolicy } from '@thatdam/protocol/settings'
+import type { Loops } from '../loops/supervisor.ts'
+import { FactsTeller } from '../ring/facts-teller.ts'
+import type { KnownOf } from '../ring/ring-nodes.ts'
+import { RingState } from '../ring/ring-state.ts'
+import type { Identity } from '../state/identity.ts'
+import type { RingHost } from './ring-host.ts'
+import { SharedOwner } from './shared-owner.ts'
+
+export interface SharedPorts {
+  readonly identity: Identity
+  readonly oplog: OpLog
+  readonly host: RingHost
+  /** Ops of the ring were taken in: facts or wishes of a machine, the policy, a secret, a session. */
+  readonly changed: () => void
+}
+
+/** What the members of a ring know of each other and of their owner: all of it lies in the ops that each of them carries. */
+export class Shared {
+  readonly state: RingState
+  readonly owner: SharedOwner
+  private readonly identity: Identity
+  private readonly teller: FactsTeller
+
+  constructor({ identity, oplog, host, changed }: SharedPorts) {
+    this.identity = identity
+    this.state = new RingState(oplog, () => host.part.clock.nowMs())
+    this.owner = new SharedOwner({ identity, oplog, state: this.state, store: () => host.store })
+    this.teller = new FactsTeller(identity, oplog, this.state)
+    this.state.onChange(changed)
+  }
+
+  startLoops(loops: Loops): void {
+    loops.start('what the ring shares', (signal) => this.state.follow(signal))
+  }
+
+  /** Tells the ring what this machine is, where that differs in coarse steps from what it told. */
+  tellFacts(facts: NodeFacts): void {
+    this.teller.tell(facts)
+  }
+
+  /** This machine as every member plans with it: by what it told, so that all plan the same. Null before it told anything. */
+  own(settings: NodeSettings): KnownOf | null {
+    const told = this.state.factsOf(this.identity.nodeId)
+    return told && { facts: told.facts, settings }
+  }
+
+  /** Another member by what it told of itself and what the owner wishes of it. */
+  other(nodeId: string): KnownOf | null {
+    const told = this.state.factsOf(nodeId)
+    return told && { facts: told.facts, settings: this.state.settingsOf(nodeId) }
+  }
+
+  get policy(): RingPolicy {
+    return this.state.policy
+  }
+}
