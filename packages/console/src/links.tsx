@@ -6,18 +6,22 @@ export interface ConsoleLinks {
   thumb(assetId: string, recipe: 'thumb-320' | 'thumb-1280'): string
   original(assetId: string): string
   download(assetId: string, name: string): string
-  whep(cameraId: string): string
-  mjpeg(cameraId: string): string
-  snapshot(cameraId: string): string
+  /** `nodeId`: the machine that the camera is connected to; null: the one whose console this is. */
+  whep(cameraId: string, nodeId: string | null): string
+  mjpeg(cameraId: string, nodeId: string | null): string
+  snapshot(cameraId: string, nodeId: string | null): string
 }
+
+const live = (cameraId: string, nodeId: string | null): string =>
+  `/live/${nodeId === null ? '' : `nodes/${encodeURIComponent(nodeId)}/`}cameras/${encodeURIComponent(cameraId)}`
 
 export const LAN_LINKS: ConsoleLinks = {
   thumb: (assetId, recipe) => `/media/thumbs/${assetId}/${recipe}`,
   original: (assetId) => `/media/originals/${assetId}`,
   download: (assetId, name) => `/media/originals/${assetId}?download=${encodeURIComponent(name)}`,
-  whep: (cameraId) => `/live/cameras/${encodeURIComponent(cameraId)}/whep`,
-  mjpeg: (cameraId) => `/live/cameras/${encodeURIComponent(cameraId)}/mjpeg`,
-  snapshot: (cameraId) => `/live/cameras/${encodeURIComponent(cameraId)}/snapshot.jpg`,
+  whep: (cameraId, nodeId) => `${live(cameraId, nodeId)}/whep`,
+  mjpeg: (cameraId, nodeId) => `${live(cameraId, nodeId)}/mjpeg`,
+  snapshot: (cameraId, nodeId) => `${live(cameraId, nodeId)}/snapshot.jpg`,
 }
 
 export const LinksContext = createContext<ConsoleLinks>(LAN_LINKS)

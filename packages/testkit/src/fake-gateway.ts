@@ -42,7 +42,7 @@ async function route(agent: FakeAgent, consoleUrl: string, request: IncomingMess
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
   const thumb = /^\/media\/thumbs\/([0-9a-f]{64})\/(thumb-320|thumb-1280)$/.exec(path)
   if (thumb?.[1] !== undefined) return picture(agent, thumb[1], thumb[2] === 'thumb-320' ? 320 : 1280, response)
-  const camera = /^\/live\/cameras\/([^/]+)\/(mjpeg|snapshot\.jpg|whep)$/.exec(path)
+  const camera = /^\/live\/(?:nodes\/[a-z0-9-]+\/)?cameras\/([^/]+)\/(mjpeg|snapshot\.jpg|whep)$/.exec(path)
   if (camera?.[2] === 'mjpeg') return mjpeg(decodeURIComponent(camera[1] ?? ''), response)
   if (camera?.[2] === 'snapshot.jpg') {
     response.writeHead(200, { 'content-type': 'image/jpeg' }).end(await paint(camera[1] ?? '', 1280, 720, 'jpeg'))

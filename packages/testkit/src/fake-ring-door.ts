@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { ThatdamError } from '@thatdam/protocol/errors'
-import type { LocalMember, LocalState, Session } from '@thatdam/protocol/local'
+import type { LocalState, Session } from '@thatdam/protocol/local'
 import {
   NewAdoptionRequest,
   NewJoinTokenRequest,
@@ -9,6 +9,7 @@ import {
   type JoinTokenInfo,
   type NewJoinToken,
 } from '@thatdam/protocol/ring-door'
+import { fakeMember } from './fake-members.ts'
 
 /*
  * The part of a fake agent that lets machines in and puts them out. The machine on the other side of an adoption does nothing by itself: a
@@ -118,23 +119,8 @@ export class FakeRingDoorServer implements FakeRingDoor {
     const { nodeId, publicKey, direction } = this.change(id, { state: 'done' })
     if (direction === 'out') return
     const { members, ring } = this.ports.state
-    const member: LocalMember = {
-      nodeId,
-      name: nodeId.replace(/-[0-9a-f]{6}$/, ''),
-      role: 'worker',
-      osName: 'Debian GNU/Linux 13 (trixie)',
-      self: false,
-      awake: true,
-      lastContactMs: Date.now(),
-      standby: false,
-      admitter: false,
-      consoleUrl: null,
-      services: [],
-      reported: null,
-      settings: null,
-    }
     this.ports.update(() => {
-      members.push(member)
+      members.push(fakeMember(nodeId, 'Debian GNU/Linux 13 (trixie)'))
       ring.waiting = ring.waiting.filter((one) => one.publicKey !== publicKey)
     })
   }

@@ -2,13 +2,13 @@ import type { IndexStatus } from '@thatdam/protocol/index-status'
 import type { LocalState, RingCamera } from '@thatdam/protocol/local'
 import type { PlannedService, ServiceReport } from '@thatdam/protocol/plan'
 import { sha } from './fake-library.ts'
+import { fakeCamera, fakeMember, fakeOthers, planned, running } from './fake-members.ts'
 
 /* The state of `pi5-desktop`, leader of the reference ring, as its agent would tell it. */
 
 const NODE = 'pi5-desktop-4f2a90'
 const GiB = 1024 ** 3
 
-const planned = (name: PlannedService['name'], mode: string, why: string): PlannedService => ({ name, mode, params: {}, why })
 const SERVICES: readonly [PlannedService, Partial<ServiceReport>][] = [
   [planned('supervisor', 'full', 'Every machine runs the part that keeps its other parts running.'), {}],
   [planned('api-gateway', 'full', 'Every machine answers browsers and other machines at one door.'), {}],
@@ -24,28 +24,8 @@ const SERVICES: readonly [PlannedService, Partial<ServiceReport>][] = [
   [planned('intel', 'l0', 'It has cores to spare at night.'), { state: 'not-in-this-version', reason: '' }],
 ]
 
-const camera = (cameraId: string, name: string, extra: Partial<RingCamera> = {}): RingCamera => ({
-  nodeId: NODE,
-  camera: {
-    cameraId,
-    kind: 'v4l2',
-    name,
-    locator: `/dev/v4l/by-path/${cameraId}`,
-    modes: [{ codec: 'mjpeg', width: 1280, height: 720, fps: 30 }],
-  },
-  state: 'live',
-  reason: '',
-  codec: 'h264',
-  encoder: 'libx264',
-  width: 1280,
-  height: 720,
-  fps: 30,
-  bitRate: 3_600_000,
-  viewers: 1,
-  firstFragment: 120,
-  nextFragment: 130,
-  ...extra,
-})
+const camera = (cameraId: string, name: string, extra: Partial<RingCamera> = {}): RingCamera =>
+  fakeCamera(cameraId, name, { nodeId: NODE, ...extra })
 
 export const IDLE_INDEX: IndexStatus = {
   state: 'idle',
@@ -76,22 +56,6 @@ export const BUSY_INDEX: IndexStatus = {
 }
 
 export function fakeState(nowMs = Date.now()): LocalState {
-  const member = (nodeId: string, name: string, osName: string, more: Partial<LocalState['members'][number]> = {}) => ({
-    nodeId,
-    name,
-    role: 'worker' as const,
-    osName,
-    self: false,
-    awake: true,
-    lastContactMs: nowMs - 2_000,
-    standby: false,
-    admitter: false,
-    consoleUrl: null,
-    reported: null,
-    settings: null,
-    services: [planned('indexer', 'full', 'Its folders were chosen for indexing.')],
-    ...more,
-  })
   const facts = fakeFacts()
   return {
     version: 1,
@@ -119,38 +83,18 @@ export function fakeState(nowMs = Date.now()): LocalState {
       desiredHash: sha('plan'),
       appliedHash: sha('plan'),
       rejected: null,
-      services: SERVICES.map(([service, report]) => ({
-        name: service.name,
-        mode: service.mode,
-        state: 'running',
-        reason: '',
-        restarts: 0,
-        why: service.why,
-        ...report,
-      })),
+      services: SERVICES.map(([service, report]) => running(service, report)),
     },
     members: [
-      member(NODE, 'pi5-desktop', facts.osName, {
+      fakeMember(NODE, facts.osName, {
         role: 'leader',
         self: true,
         lastContactMs: null,
         admitter: true,
+        consoleUrl: 'http://192.168.1.20:8080',
         services: SERVICES.map(([service]) => service),
       }),
-      member('pi5-server-91be02', 'pi5-server', 'Debian GNU/Linux 13 (trixie)', {
-        standby: true,
-        admitter: true,
-        services: [
-          planned('blob-store', 'full', 'It is always on and has the largest disk.'),
-          planned('deriver', 'full', 'It is always on and has four cores to spare.'),
-        ],
-      }),
-      member('win11-editor-c07d11', 'win11-editor', 'Windows 11 Pro'),
-      member('macbook-5510aa', 'macbook', 'macOS 26.3', { awake: false, lastContactMs: nowMs - 5_400_000 }),
-      member('pizero-cam1-aa30f7', 'pizero-cam1', 'Raspberry Pi OS Lite', {
-        role: 'proxy',
-        services: [planned('camera-proxy', 'full', 'It is too small for more, and has a camera.')],
-      }),
+      ...fakeOthers(nowMs),
     ],
     ring: {
       claimed: true,
@@ -173,6 +117,7 @@ export function fakeState(nowMs = Date.now()): LocalState {
         height: null,
         fps: null,
       }),
+      camera('usb-1.1-shed', 'Shed', { nodeId: 'pizero-cam1-aa30f7', width: 640, height: 480, fps: 15 }),
     ],
     captures: [],
     index: IDLE_INDEX,

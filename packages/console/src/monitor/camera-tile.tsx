@@ -20,9 +20,11 @@ export interface CameraTileProps {
   /** Its recording that runs now; null: none. */
   capture: Capture | null
   machine: string
+  /** The machine is the one whose console this is. */
+  isHere: boolean
 }
 
-export function CameraTile({ camera, capture, machine }: CameraTileProps) {
+export function CameraTile({ camera, capture, machine, isHere }: CameraTileProps) {
   const [mode, setMode] = useState<LiveMode>('connecting')
   const [renames, setRenames] = useState(false)
   const frame = useRef<HTMLDivElement>(null)
@@ -36,7 +38,11 @@ export function CameraTile({ camera, capture, machine }: CameraTileProps) {
       className={cx('flex flex-col overflow-hidden rounded-lg border bg-surface', recording ? 'border-danger' : 'border-line')}
     >
       <div ref={frame} className="relative aspect-video bg-[oklch(0.1_0_0)]">
-        {live ? <LivePicture cameraId={cameraId} name={name} onMode={onMode} /> : <NoPicture camera={camera} />}
+        {live ? (
+          <LivePicture cameraId={cameraId} nodeId={isHere ? null : camera.nodeId} name={name} onMode={onMode} />
+        ) : (
+          <NoPicture camera={camera} />
+        )}
         <div className="absolute top-2 left-2 flex gap-1.5">
           {live ? <LivePlate mode={mode} /> : null}
           {recording ? <RecordingPlate capture={capture} /> : null}
@@ -44,7 +50,7 @@ export function CameraTile({ camera, capture, machine }: CameraTileProps) {
       </div>
       <div className="flex items-center gap-2 p-3">
         <div className="min-w-0 flex-1">
-          <h2 className="truncate text-lg font-medium text-ink">{name}</h2>
+          <h3 className="truncate text-lg font-medium text-ink">{name}</h3>
           <p className="line-clamp-2 text-sm text-ink-faint">{under(camera, capture, mode, machine)}</p>
         </div>
         <RecordButton camera={camera} capture={capture} />
@@ -135,7 +141,7 @@ function RecordButton({ camera, capture }: Pick<CameraTileProps, 'camera' | 'cap
       <Button
         variant="danger"
         busy={stop.isPending}
-        onClick={() => stop.mutate({ captureId: capture.captureId })}
+        onClick={() => stop.mutate({ captureId: capture.captureId, nodeId: capture.nodeId })}
         aria-label={`Stop recording ${name}`}
       >
         <Square className="size-3.5 fill-current" aria-hidden /> Stop
@@ -146,7 +152,7 @@ function RecordButton({ camera, capture }: Pick<CameraTileProps, 'camera' | 'cap
     <Button
       disabled={camera.state !== 'live' || capture?.state === 'sealing'}
       busy={start.isPending}
-      onClick={() => start.mutate({ cameraId })}
+      onClick={() => start.mutate({ cameraId, nodeId: camera.nodeId })}
       aria-label={`Record ${name}`}
     >
       <span className="size-3 rounded-full bg-danger" aria-hidden /> Record

@@ -14,13 +14,22 @@ let mjpegOpen = 0
 
 export type LiveMode = 'connecting' | 'webrtc' | 'mjpeg' | 'snapshots'
 
-/** The camera's picture: WebRTC, else MJPEG, else single pictures. `onMode` says which, so that the page can tell. */
-export function LivePicture({ cameraId, name, onMode }: { cameraId: string; name: string; onMode: (mode: LiveMode) => void }) {
+export interface LivePictureProps {
+  cameraId: string
+  /** Null: connected to the machine whose console this is. */
+  nodeId: string | null
+  name: string
+  /** Says how the picture comes, so that the page can tell. */
+  onMode: (mode: LiveMode) => void
+}
+
+/** The camera's picture: WebRTC, else MJPEG, else single pictures. */
+export function LivePicture({ cameraId, nodeId, name, onMode }: LivePictureProps) {
   const links = useLinks()
   const video = useRef<HTMLVideoElement>(null)
   const [fallback, setFallback] = useState(() => typeof RTCPeerConnection === 'undefined')
   const [playing, setPlaying] = useState(false)
-  const url = links.whep(cameraId)
+  const url = links.whep(cameraId, nodeId)
   useEffect(() => {
     if (fallback) return undefined
     const element = video.current
@@ -45,7 +54,7 @@ export function LivePicture({ cameraId, name, onMode }: { cameraId: string; name
     const timer = setTimeout(() => setFallback(false), RETRY_WEBRTC_MS)
     return () => clearTimeout(timer)
   }, [fallback])
-  if (fallback) return <PictureByPicture cameraId={cameraId} name={name} onMode={onMode} />
+  if (fallback) return <PictureByPicture cameraId={cameraId} nodeId={nodeId} name={name} onMode={onMode} />
   return (
     <video
       ref={video}
@@ -58,7 +67,7 @@ export function LivePicture({ cameraId, name, onMode }: { cameraId: string; name
   )
 }
 
-function PictureByPicture({ cameraId, name, onMode }: { cameraId: string; name: string; onMode: (mode: LiveMode) => void }) {
+function PictureByPicture({ cameraId, nodeId, name, onMode }: LivePictureProps) {
   const links = useLinks()
   const image = useRef<HTMLImageElement>(null)
   useEffect(() => {
@@ -68,7 +77,7 @@ function PictureByPicture({ cameraId, name, onMode }: { cameraId: string; name: 
     onMode(endless ? 'mjpeg' : 'snapshots')
     if (endless) mjpegOpen++
     const next = (): void => {
-      element.src = endless ? links.mjpeg(cameraId) : `${links.snapshot(cameraId)}?at=${Date.now()}`
+      element.src = endless ? links.mjpeg(cameraId, nodeId) : `${links.snapshot(cameraId, nodeId)}?at=${Date.now()}`
     }
     next()
     const timer = endless ? undefined : setInterval(next, SNAPSHOT_MS)
@@ -78,6 +87,6 @@ function PictureByPicture({ cameraId, name, onMode }: { cameraId: string; name: 
       // An endless picture goes on loading after its element went, unless its address is taken away.
       element.removeAttribute('src')
     }
-  }, [links, cameraId, onMode])
+  }, [links, cameraId, nodeId, onMode])
   return <img ref={image} alt={`${name}, live`} className="size-full object-contain" />
 }

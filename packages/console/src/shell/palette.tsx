@@ -90,9 +90,10 @@ function useRing(): PaletteGroup[] {
   return [
     {
       heading: 'Cameras',
-      items: (agent?.cameras ?? []).map(({ camera }) => ({
-        id: camera.cameraId,
+      items: (agent?.cameras ?? []).map(({ camera, nodeId }) => ({
+        id: `${nodeId} ${camera.cameraId}`,
         label: camera.name,
+        hint: agent?.members.find((member) => member.nodeId === nodeId)?.name ?? nodeId,
         icon: <Video />,
         onSelect: () => go(href('monitor')),
       })),
@@ -104,7 +105,7 @@ function useRing(): PaletteGroup[] {
         label: member.name,
         hint: member.role === 'leader' ? 'leader' : member.osName,
         icon: <Server />,
-        onSelect: () => go(href('nodes')),
+        onSelect: () => go(`${href('nodes')}#node=${member.nodeId}`),
       })),
     },
   ]
@@ -116,16 +117,20 @@ function useActions(onKeyMap: () => void): PaletteGroup {
   const agent = useLiveState().state?.agent
   const start = useMutation(trpc.capture.start.mutationOptions({ onError: showError }))
   const rescan = useMutation(trpc.index.rescan.mutationOptions({ onError: showError }))
-  const recording = new Set(agent?.captures.filter((capture) => capture.state === 'recording').map((capture) => capture.cameraId))
-  const idle = agent?.cameras.filter((camera) => camera.state === 'live' && !recording.has(camera.camera.cameraId)) ?? []
+  const idle =
+    agent?.cameras.filter(
+      ({ state, nodeId, camera: { cameraId } }) =>
+        state === 'live' &&
+        !agent.captures.some((capture) => capture.state === 'recording' && capture.nodeId === nodeId && capture.cameraId === cameraId),
+    ) ?? []
   return {
     heading: 'Actions',
     items: [
-      ...idle.map(({ camera }) => ({
-        id: `record-${camera.cameraId}`,
+      ...idle.map(({ camera, nodeId }) => ({
+        id: `record-${nodeId} ${camera.cameraId}`,
         label: `Record ${camera.name}`,
         icon: <CircleDot />,
-        onSelect: () => start.mutate({ cameraId: camera.cameraId }),
+        onSelect: () => start.mutate({ cameraId: camera.cameraId, nodeId }),
       })),
       { id: 'rescan', label: 'Look through the folders again', icon: <RefreshCw />, onSelect: () => rescan.mutate() },
       { id: 'dark', label: 'Dark look', icon: <Moon />, onSelect: () => setTheme('dark') },
