@@ -1,16 +1,22 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { FakeDocker } from '@thatdam/testkit/fake-docker'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ServiceConfig } from '@thatdam/protocol/local'
 import { PlanApplier, type Plan, type RejectedPlan } from './plan-applier.ts'
 import { runtimePort } from './runtimes/choose.ts'
+import { dockerRuntime } from './runtimes/docker/runtime.ts'
 import { execRuntime } from './runtimes/exec/runtime.ts'
+import { nsRuntime } from './runtimes/ns/runtime.ts'
+import type { Runtime } from './runtimes/runtime.ts'
+import { askHealth } from './self-test.ts'
 import { inProcessService, type Service } from './services/service.ts'
 import { configOf, FACTS, fixtureService, planned, planOf } from './testing/plans.ts'
 import { isRunning, until } from './testing/until.ts'
 
 let directory: string
+let docker: FakeDocker
 let applier: PlanApplier
 let goods: Plan[]
 let noted: (RejectedPlan | null)[]
@@ -24,8 +30,18 @@ const services: Service[] = [
   { ...fixtureService('camera-proxy'), assess: () => ({ waiting: 'ffmpeg is missing. Install it.' }) },
 ]
 
-function make(good: Plan | null, rejected: RejectedPlan | null = null): PlanApplier {
-  const runtime = execRuntime({ environment: process.env, groups: { add: () => {}, remove: () => {} }, cgroups: null, log: () => {} })
+type RuntimeName = Runtime['name']
+const groups = { add: () => {}, remove: () => {} }
+const RUNTIMES: readonly RuntimeName[] = process.platform === 'linux' ? ['exec', 'ns', 'docker'] : ['exec']
+
+function runtimeOf(name: RuntimeName): Runtime {
+  const exec = { environment: process.env, groups, cgroups: null, log: () => {} }
+  if (name === 'exec') return execRuntime(exec)
+  if (name === 'ns') return nsRuntime(exec, directory)
+  return dockerRuntime({ ...exec, socketPath: join(directory, 'docker.sock'), image: 'thatdam-runtime', agentLabel: '0123abcd' })
+}
+
+function make(good: Plan | null, rejected: RejectedPlan | null = null, runtime: Runtime = runtimeOf('exec')): PlanApplier {
   return new PlanApplier(
     {
       services: new Map(services.map((service) => [service.name, service])),
@@ -33,6 +49,7 @@ function make(good: Plan | null, rejected: RejectedPlan | null = null): PlanAppl
       bundles: { open: () => Promise.reject(new Error('no bundles here')) },
       config: (one) => configOf(one, more),
       facts: () => FACTS,
+      health: (url) => askHealth(url, 'local-token'),
       changed: () => {},
       onGood: (plan) => goods.push(plan),
       onRejected: (plan) => noted.push(plan),
@@ -46,14 +63,16 @@ const stateOf = (name: string) => applier.state().services.find((service) => ser
 const statusOf = (name: 'indexer' | 'media-api' | 'deriver') =>
   applier.view(name)?.status as { pid: number; grandchild: number | null; indexPaths: string[]; peers?: Record<string, string> } | null
 
-beforeEach(() => {
+beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'thatdam-applier-'))
+  docker = await FakeDocker.start(join(directory, 'docker.sock'), ['thatdam-runtime'])
   goods = []
   noted = []
   more = {}
 })
 afterEach(async () => {
   await applier.stop()
+  await docker.end()
   rmSync(directory, { recursive: true, force: true })
 })
 
@@ -66,6 +85,8 @@ test('a plan is applied whole: services run, what is missing or not in this vers
   expect(stateOf('camera-proxy')).toMatchObject({ state: 'waiting', reason: 'ffmpeg is missing. Install it.' })
   expect(stateOf('transcoder')).toMatchObject({ state: 'not-in-this-version' })
   expect(applier.state()).toMatchObject({ desiredHash: plan.hash, appliedHash: plan.hash, rejected: null })
+  await until('it passed its self-test', () => applier.state().selfTest?.ok)
+  expect(applier.state().selfTest).toMatchObject({ tries: 1, failures: [] })
   expect(goods).toEqual([plan])
   const answer = await fetch(`${applier.view('media-api')?.url}/x`, { headers: { 'x-thatdam-local': 'local-token' } })
   expect(answer.status).toBe(200)
@@ -87,10 +108,10 @@ test('the same plan again restarts nothing; a changed part of the configuration 
   expect(statusOf('indexer')?.pid).not.toBe(before[1])
 })
 
-test('three failed starts of a new plan bring the last good one back, with the reason', async () => {
+test.each(RUNTIMES)('%s: three failed starts of a new plan bring the last good one back, with the reason', async (name) => {
   const good = planOf(planned('media-api'))
   const bad = planOf(planned('media-api'), planned('indexer', { crash: true }))
-  applier = make(good)
+  applier = make(good, null, runtimeOf(name))
   await applier.apply(good)
   await until('the good plan runs', () => applier.state().appliedHash === good.hash)
   await applier.apply(bad)
@@ -107,7 +128,7 @@ test('three failed starts of a new plan bring the last good one back, with the r
   expect(noted).toEqual([state.rejected])
 
   await applier.stop()
-  applier = make(good, state.rejected)
+  applier = make(good, state.rejected, runtimeOf(name))
   await applier.apply(bad)
   await until('after a restart the good plan runs', () => applier.state().appliedHash === good.hash)
   expect(applier.state()).toMatchObject({ desiredHash: bad.hash, rejected: state.rejected })
@@ -116,6 +137,87 @@ test('three failed starts of a new plan bring the last good one back, with the r
   await applier.apply(third)
   expect(noted.at(-1)).toBeNull()
   expect(applier.state().rejected).toBeNull()
+})
+
+test.each(RUNTIMES)('%s: a new plan that starts but fails its self-test three times is not kept', async (name) => {
+  const good = planOf(planned('media-api'))
+  applier = make(good, null, runtimeOf(name))
+  await applier.apply(good)
+  await until('the good plan passed', () => applier.state().selfTest?.ok)
+  const bad = planOf(planned('media-api'), planned('indexer', { sick: true }))
+  await applier.apply(bad)
+  const first = await until('it failed once', () => applier.state().selfTest)
+  expect(first).toMatchObject({ ok: false, failures: [{ name: 'indexer', reason: 'Its lungs are full.' }] })
+  expect(applier.state()).toMatchObject({ appliedHash: bad.hash, rejected: null })
+  await until('the plan is rejected', () => applier.state().rejected)
+  expect(applier.state().rejected).toEqual({
+    bodyHash: bad.hash,
+    reason: 'The new plan was not kept: indexer failed its self-test 3 times. Its lungs are full.',
+  })
+  await until('the good plan is back and well', () => applier.state().appliedHash === good.hash && applier.state().selfTest?.ok)
+  expect(stateOf('indexer')).toBeUndefined()
+  expect(goods).toEqual([])
+  // Over a restart of the agent too.
+  await applier.stop()
+  applier = make(good, applier.state().rejected, runtimeOf(name))
+  await applier.apply(bad)
+  await until('the good plan runs', () => applier.state().selfTest?.ok)
+  expect(applier.state()).toMatchObject({ desiredHash: bad.hash, appliedHash: good.hash, rejected: { bodyHash: bad.hash } })
+})
+
+test.each([
+  ['answers with an error', { sick: 'error' }, 'It answered the question for its health with 500.'],
+  ['ends whenever it is asked', { faints: true }, 'indexer failed its self-test 3 times.'],
+])('a new plan with a service that %s is not kept', async (_what, params, reason) => {
+  const good = planOf(planned('media-api'))
+  applier = make(good)
+  await applier.apply(good)
+  await until('the good plan passed', () => applier.state().selfTest?.ok)
+  await applier.apply(planOf(planned('media-api'), planned('indexer', params)))
+  const rejected = await until('the plan is rejected', () => applier.state().rejected, 20_000)
+  expect(rejected.reason).toContain(reason)
+})
+
+test('what fails without the plan’s fault keeps the plan, and is tested until it is well', async () => {
+  const plan = planOf(planned('media-api', { sick: true }))
+  applier = make(plan)
+  await applier.apply(plan)
+  await until('it failed three times', () => applier.state().selfTest?.tries === 3)
+  expect(applier.state()).toMatchObject({ appliedHash: plan.hash, rejected: null, selfTest: { ok: false } })
+  expect(stateOf('media-api')?.state).toBe('running')
+  // The next plan changes another service; the sick one was so before.
+  const next = planOf(planned('media-api', { sick: true }), planned('indexer'))
+  await applier.apply(next)
+  await until('it failed three times', () => applier.state().selfTest?.tries === 3)
+  expect(applier.state()).toMatchObject({ appliedHash: next.hash, rejected: null })
+  expect(goods).toEqual([])
+})
+
+test('while services are still being changed, a plan is not taken for applied', async () => {
+  applier = make(null)
+  const first = planOf(planned('media-api', { deaf: true }), planned('indexer'))
+  await applier.apply(first)
+  await until('it passed', () => applier.state().selfTest?.ok)
+  // The old media-api does not hear that it should stop; news of another service come meanwhile.
+  const second = planOf(planned('media-api', { sick: true }), planned('indexer'))
+  const applied = applier.apply(second)
+  await applier.command('indexer', 'names', {})
+  await until('the news came', () => (applier.view('indexer')?.status as { told: unknown[] } | null)?.told.length)
+  expect(applier.state().desiredHash).toBe(second.hash)
+  expect(applier.state().appliedHash).toBe(first.hash)
+  await applied
+  await until('the new one was tested', () => applier.state().selfTest?.ok === false)
+  expect(goods).toEqual([first])
+}, 30_000)
+
+test('what was started anew is tested anew', async () => {
+  applier = make(null)
+  await applier.apply(planOf(planned('media-api'), planned('indexer')))
+  const before = await until('it passed', () => applier.state().selfTest?.ok && applier.state().selfTest)
+  more = { indexPaths: ['/somewhere'] }
+  await applier.reconcile()
+  await until('it passed again', () => (applier.state().selfTest?.atMs ?? 0) > before.atMs && applier.state().selfTest?.ok)
+  expect(statusOf('indexer')?.indexPaths).toEqual(['/somewhere'])
 })
 
 test('a child that ends is started again with its reason; commands reach it and errors come back', async () => {

@@ -2,8 +2,9 @@ import type { Json } from '@thatdam/protocol/canonical'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { ServiceConfig } from '@thatdam/protocol/local'
-import type { PlanBody, PlannedService, PlanState, ServiceName, ServiceReport } from '@thatdam/protocol/plan'
+import type { PlanBody, PlannedService, PlanSelfTest, PlanState, ServiceName, ServiceReport } from '@thatdam/protocol/plan'
 import type { RuntimePort } from './runtimes/choose.ts'
+import { SELF_TESTS_MAX, SelfTester } from './self-test.ts'
 import type { BundleSource, ConfigPart, RunningService, Service, ServiceContext, ServiceHost, ServiceView } from './services/service.ts'
 
 const FAILED_STARTS_MAX = 3
@@ -23,9 +24,11 @@ export interface ApplierOptions extends RuntimePort {
   /** Everything of a service's configuration but `peers`. */
   readonly config: (planned: PlannedService, body: PlanBody) => ServiceConfig
   readonly facts: () => NodeFacts
+  /** Asks the service at a URL for its health. Null: it is well; else a sentence. */
+  readonly health: (url: string) => Promise<string | null>
   /** A view, a status or a plan changed. */
   readonly changed: () => void
-  /** This plan runs whole: the one to come back to. */
+  /** This plan runs whole and passed its self-test: the one to come back to. */
   readonly onGood: (plan: Plan) => void
   /** To be remembered over a restart; null: forget it. */
   readonly onRejected: (plan: RejectedPlan | null) => void
@@ -51,6 +54,12 @@ async function stopAll(slots: readonly Slot[], limitMs: number): Promise<void> {
 
 const behaviourOf = ({ mode, params }: PlannedService): string => JSON.stringify([mode, params])
 
+/** The good plan did not have it so: what fails now may be the new plan's fault. */
+function isChanged(planned: PlannedService, good: PlanBody): boolean {
+  const before = good.services.find(({ name }) => name === planned.name)
+  return !before || behaviourOf(before) !== behaviourOf(planned)
+}
+
 const EMPTY: { readonly [part in ConfigPart]: Partial<ServiceConfig> } = {
   indexPaths: { indexPaths: [] },
   cameras: { cameras: [] },
@@ -62,8 +71,9 @@ const EMPTY: { readonly [part in ConfigPart]: Partial<ServiceConfig> } = {
 /*
  * Makes what runs equal to what the plan says; doing it twice changes nothing.
  *
- *   desired ──apply──▶ every service past its start ──▶ applied, and the good plan from now on
- *      └── a service that this plan changed ends three times before it is ready ──▶ rejected; the last good plan runs instead
+ *   desired ──apply──▶ every service past its start ──▶ applied ──self-test──▶ all answer: the good plan from now on
+ *      │                                                           └── three times not, by a service that this plan changed ─┐
+ *      └── a service that this plan changed ends three times before it is ready ──▶ rejected; the last good plan runs instead ◀┘
  */
 export class PlanApplier {
   private readonly options: ApplierOptions
@@ -75,14 +85,25 @@ export class PlanApplier {
   private rejected: RejectedPlan | null
   private work: Promise<void> = Promise.resolve()
   private queued = false
+  /** Services are being changed: what runs is not yet what the plan says. */
+  private passing = false
   private stopped = false
   private peersKey = ''
+  private readonly tester: SelfTester
+  private selfTest: PlanSelfTest | null = null
+  /** Something was started since the last self-test began. */
+  private untested = false
 
   /** `before`: what the run before found out. */
   constructor(options: ApplierOptions, before: { readonly good: Plan | null; readonly rejected: RejectedPlan | null }) {
     this.options = options
     this.good = before.good
     this.rejected = before.rejected
+    this.tester = new SelfTester({
+      services: () => [...this.slots].flatMap(([name, { running }]) => (running ? [{ name, view: running.view() }] : [])),
+      ask: options.health,
+      done: (result) => this.tested(result),
+    })
   }
 
   /** Applies a plan; the one that was rejected is not tried again until another came between. */
@@ -92,8 +113,16 @@ export class PlanApplier {
       this.options.onRejected(null)
     }
     this.desired = plan
-    this.active = this.rejected === null ? plan : this.good
+    this.activate(this.rejected === null ? plan : this.good)
     return this.reconcile()
+  }
+
+  private activate(plan: Plan | null): void {
+    if (plan?.hash !== this.active?.hash) {
+      this.tester.cancel()
+      this.selfTest = null
+    }
+    this.active = plan
   }
 
   /** Looks again at everything: after a change of facts or settings. At most one pass waits behind the one that runs. */
@@ -108,10 +137,14 @@ export class PlanApplier {
     await before
     this.queued = false
     try {
+      this.passing = true
       await this.pass()
     } catch (error) {
       this.options.log('a part of the plan could not be applied; it is tried again with the next change', error)
+    } finally {
+      this.passing = false
     }
+    if (this.active) this.observe()
   }
 
   view(name: ServiceName): ServiceView | null {
@@ -124,7 +157,8 @@ export class PlanApplier {
 
   state(): PlanState {
     const services = [...this.slots.values()].map((slot) => this.report(slot))
-    return { desiredHash: this.desired?.hash ?? null, appliedHash: this.appliedHash, rejected: this.rejected, services }
+    const selfTest = this.selfTest === null ? {} : { selfTest: this.selfTest }
+    return { desiredHash: this.desired?.hash ?? null, appliedHash: this.appliedHash, rejected: this.rejected, services, ...selfTest }
   }
 
   command(name: ServiceName, command: string, params: Readonly<Record<string, Json>>): Promise<Json> {
@@ -137,6 +171,7 @@ export class PlanApplier {
   /** Ordered and bounded: recordings and writers first, then what they use. */
   async stop(): Promise<void> {
     this.stopped = true
+    this.tester.cancel()
     await this.work
     const running = [...this.slots.values()].filter((slot) => slot.running !== null)
     await stopAll(
@@ -164,7 +199,6 @@ export class PlanApplier {
     )
     this.options.quotas(plan.body.quotas)
     await Promise.all(plan.body.services.map((planned) => this.place(planned, plan.body)))
-    this.observe()
   }
 
   private async place(planned: PlannedService, body: PlanBody): Promise<void> {
@@ -196,6 +230,7 @@ export class PlanApplier {
 
   private start(service: Service, context: ServiceContext, key: string): Slot {
     const { planned } = context
+    this.untested = true
     const host: ServiceHost = {
       exec: (inner, spec) => this.options.exec(inner, spec, () => this.observe()),
       sibling: (name) => this.view(name),
@@ -240,40 +275,51 @@ export class PlanApplier {
 
   private judge(): void {
     const { active, desired, good } = this
-    if (!active || !desired) return
+    if (!active || !desired || this.passing) return
     if (active.hash === desired.hash && good && good.hash !== desired.hash) {
-      const culprit = [...this.slots.values()].find((slot) => this.isBlamed(slot, good.body))
+      const culprit = [...this.slots.values()].find(
+        ({ planned, running }) => (running?.view().failedStarts ?? 0) >= FAILED_STARTS_MAX && isChanged(planned, good.body),
+      )
       if (culprit) {
-        this.reject(culprit, desired, good)
+        const { name } = culprit.planned
+        this.reject(`${name} failed ${FAILED_STARTS_MAX} times while starting. ${culprit.running?.view().reason ?? ''}`, good)
         return
       }
     }
     if (this.queued || !active.body.services.every((planned) => this.isSettled(planned.name))) return
-    if (this.appliedHash === active.hash) return
+    if (this.appliedHash === active.hash && !this.untested) return
     this.appliedHash = active.hash
-    if (active.hash !== good?.hash) {
+    this.untested = false
+    this.tester.begin()
+  }
+
+  private tested(result: PlanSelfTest): void {
+    const { active, desired, good } = this
+    if (this.stopped || !active || active.hash !== this.appliedHash) return
+    if (this.queued || this.passing) {
+      // Perhaps of services that are no more.
+      this.untested = true
+      return
+    }
+    this.selfTest = result
+    if (result.ok && active.hash !== good?.hash) {
       this.good = active
       this.options.onGood(active)
     }
+    if (result.tries >= SELF_TESTS_MAX && active.hash === desired?.hash && good && good.hash !== active.hash) {
+      const culprit = result.failures.find(({ name }) => active.body.services.some((one) => one.name === name && isChanged(one, good.body)))
+      if (culprit) this.reject(`${culprit.name} failed its self-test ${SELF_TESTS_MAX} times. ${culprit.reason}`, good)
+    }
+    this.options.changed()
   }
 
-  /** It failed to start three times, and the last good plan did not have it so. */
-  private isBlamed(slot: Slot, good: PlanBody): boolean {
-    if ((slot.running?.view().failedStarts ?? 0) < FAILED_STARTS_MAX) return false
-    const before = good.services.find((planned) => planned.name === slot.planned.name)
-    return !before || behaviourOf(before) !== behaviourOf(slot.planned)
-  }
-
-  private reject(culprit: Slot, desired: Plan, good: Plan): void {
-    const why = culprit.running?.view().reason ?? ''
-    const reason = `The new plan was not kept: ${culprit.planned.name} failed ${FAILED_STARTS_MAX} times while starting. ${why}`.slice(
-      0,
-      500,
-    )
-    this.rejected = { bodyHash: desired.hash, reason }
+  private reject(why: string, good: Plan): void {
+    if (!this.desired) return
+    const reason = `The new plan was not kept: ${why}`.slice(0, 500)
+    this.rejected = { bodyHash: this.desired.hash, reason }
     this.options.onRejected(this.rejected)
     this.options.log(`${reason} The last good plan runs instead.`)
-    this.active = good
+    this.activate(good)
     void this.reconcile()
   }
 

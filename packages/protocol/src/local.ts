@@ -20,6 +20,12 @@ export type LocalEndpoint = z.infer<typeof LocalEndpoint>
 export const LOCAL_TOKEN_HEADER = 'x-thatdam-local'
 export const SESSION_HEADER = 'x-thatdam-session'
 
+/** GET, on the base URL of a service, with the local token: is it well? The agent asks after a plan was applied. */
+export const SERVICE_HEALTH_PATH = '/-/health'
+/** `reason`: what is missing, in one sentence; empty when it is well. */
+export const ServiceHealth = z.object({ ok: z.boolean(), reason: z.string().check(z.maxLength(500)) })
+export type ServiceHealth = z.infer<typeof ServiceHealth>
+
 /** Who is behind a request that the gateway passed on: JSON in `x-thatdam-session`, base64url. Absent: nobody signed in. */
 export const Session = z.object({
   sessionId: z.string(),

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import type { Json } from './canonical.ts'
-import { CameraId, NodeId, Sha256Hex, Signature, PublicKey } from './ids.ts'
+import { CameraId, NodeId, Sha256Hex, Signature, PublicKey, UnixMs } from './ids.ts'
 
 /** The parts of the agent that a plan can start (DESIGN §6). */
 export const SERVICE_NAMES = [
@@ -102,6 +102,15 @@ export const ServiceReport = z.object({
 })
 export type ServiceReport = z.infer<typeof ServiceReport>
 
+/** Whether all that should run answers, asked after each apply. `tries`: how often in a row by now; three without success fail a new plan. */
+export const PlanSelfTest = z.object({
+  atMs: UnixMs,
+  ok: z.boolean(),
+  tries: z.number().check(z.int(), z.positive()),
+  failures: z.array(z.object({ name: ServiceName, reason: z.string().check(z.maxLength(300)) })).check(z.maxLength(32)),
+})
+export type PlanSelfTest = z.infer<typeof PlanSelfTest>
+
 /** Desired (what the newest plan says), applied (what was last applied whole), observed (what runs). */
 export const PlanState = z.object({
   desiredHash: z.nullable(Sha256Hex),
@@ -109,5 +118,7 @@ export const PlanState = z.object({
   /** A plan that failed three times, and why: the last good one runs instead. */
   rejected: z.nullable(z.object({ bodyHash: Sha256Hex, reason: z.string() })),
   services: z.array(ServiceReport).check(z.maxLength(32)),
+  /** Left out until the applied plan was tested once. */
+  selfTest: z.optional(PlanSelfTest),
 })
 export type PlanState = z.infer<typeof PlanState>

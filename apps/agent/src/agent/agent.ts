@@ -25,6 +25,7 @@ import type { Loops } from '../loops/supervisor.ts'
 import { PlanApplier } from '../plan-applier.ts'
 import { AGENT_VERSION, pinnedReleaseKey } from '../program.ts'
 import { chooseRuntime } from '../runtimes/choose.ts'
+import { askHealth } from '../self-test.ts'
 import type { Service } from '../services/service.ts'
 import { readAllowedRoots } from '../state/allowed-roots.ts'
 import { countBoot } from '../state/counters.ts'
@@ -334,6 +335,7 @@ export class Agent {
         services,
         bundles,
         ...chooseRuntime({ env, logsDir: this.paths.logs, groups: this.groups, log }),
+        health: (url) => askHealth(url, this.localApi.token),
         config: (planned, body) =>
           serviceConfig(
             { env, nodeId: this.identity.nodeId, settings: this.settings.value, facts: this.facts, local: this.localApi },

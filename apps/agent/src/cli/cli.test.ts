@@ -76,6 +76,7 @@ test('a second agent on the same state directory is refused and names the first;
   expect(second.code).toBe(1)
   expect(second.err).toContain(`Another agent (process ${first.pid}) already runs with the state directory ${stateDir}.`)
 
+  await until('it passed its self-test', async () => (await thatdam(['status'])).out.includes('\nSelf-test passed at '), 30_000)
   await until('children run', () => existsSync(join(stateDir, 'children.json')) && groups().length >= 3)
   const children = groups()
   expect(children.every(isRunning)).toBe(true)

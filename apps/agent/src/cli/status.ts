@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { LocalState } from '@thatdam/protocol/local'
+import type { PlanSelfTest } from '@thatdam/protocol/plan'
 import type { CliCommand } from './context.ts'
 import { callAgent } from './local-client.ts'
 
@@ -33,10 +34,17 @@ function describe(state: LocalState): string[] {
     `Cloud     ${cloud.url === null ? cloud.reason || 'not registered' : `${cloud.url}, ${cloud.state}${cloud.reason === '' ? '' : `: ${cloud.reason}`}`}`,
   ]
   if (plan.rejected) lines.push(`Plan      ${plan.rejected.reason}`)
+  if (plan.selfTest) lines.push(...describeSelfTest(plan.selfTest))
   for (const problem of state.settingsProblems) lines.push(`Note      ${problem}`)
   lines.push('')
   for (const service of plan.services) {
     lines.push(`${service.name.padEnd(16)} ${service.state.padEnd(12)} ${service.reason === '' ? service.why : service.reason}`)
   }
   return lines
+}
+
+function describeSelfTest({ ok, atMs, failures }: PlanSelfTest): string[] {
+  const time = new Date(atMs).toISOString().slice(0, 19).replace('T', ' ')
+  if (ok) return [`Self-test passed at ${time} UTC`]
+  return failures.map(({ name, reason }) => `Self-test ${name} failed at ${time} UTC: ${reason}`)
 }

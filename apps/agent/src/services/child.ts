@@ -3,8 +3,16 @@ import type { AddressInfo } from 'node:net'
 import { timingSafeEqual } from 'node:crypto'
 import type { Json } from '@thatdam/protocol/canonical'
 import { NOT_FOUND_BODY, ThatdamError, UNAUTHENTICATED_BODY } from '@thatdam/protocol/errors'
-import { AppendOpsResponse, LOCAL_TOKEN_HEADER, OpFeed, SESSION_HEADER, Session, ToService } from '@thatdam/protocol/local'
-import type { FromService, ServiceConfig } from '@thatdam/protocol/local'
+import {
+  AppendOpsResponse,
+  LOCAL_TOKEN_HEADER,
+  OpFeed,
+  SERVICE_HEALTH_PATH,
+  SESSION_HEADER,
+  Session,
+  ToService,
+} from '@thatdam/protocol/local'
+import type { FromService, ServiceConfig, ServiceHealth } from '@thatdam/protocol/local'
 import type { OpBody } from '@thatdam/protocol/ops'
 
 /*
@@ -44,7 +52,7 @@ export interface ChildContext {
   onStop(handler: () => Promise<void> | void): void
   /** Aborted as soon as stopping begins. */
   readonly signal: AbortSignal
-  /** Serves on 127.0.0.1; requests without the local token get 401. Returns the base URL. */
+  /** Serves on 127.0.0.1; requests without the local token get 401, the question for its health is answered. Returns the base URL. */
   listen(handler: (request: ServiceRequest) => Promise<void>): Promise<string>
   /** Signed and fsynced when it resolves. At most 1,000 bodies a call; retry is the caller's. */
   appendOps(bodies: readonly OpBody[]): Promise<AppendOpsResponse>
@@ -185,6 +193,11 @@ class Channel {
       const given = Buffer.from(String(request.headers[LOCAL_TOKEN_HEADER] ?? ''))
       if (given.length !== token.length || !timingSafeEqual(given, token)) {
         response.writeHead(401, { 'content-type': 'application/json' }).end(UNAUTHENTICATED_BODY)
+        return
+      }
+      if (request.url === SERVICE_HEALTH_PATH) {
+        const health: ServiceHealth = { ok: true, reason: '' }
+        response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(health))
         return
       }
       handler({ request, response, url: new URL(request.url ?? '/', 'http://127.0.0.1'), session: readSession(request) }).catch(

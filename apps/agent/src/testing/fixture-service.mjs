@@ -1,6 +1,7 @@
 // A child service for tests. What it does is in its params: {crash: true} ends at once, {deaf: true} ignores the stop and SIGTERM,
 // {grandchild: true} starts a process of its own ({grandchild: 'setsid'}: in its own session), {eat: MiB} takes memory, {clings: true}
-// stays when its channel closes, as no real service does.
+// stays when its channel closes, as no real service does; {sick: true | 'error' | 'silent'} is not well, {faints: true} ends when it is asked
+// how it is.
 import { spawn } from 'node:child_process'
 import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -29,6 +30,7 @@ function start(given) {
   if (config.params.eat) globalThis.eaten = Buffer.alloc(config.params.eat * 1024 * 1024, 1)
   const server = createServer((request, response) => {
     if (request.headers['x-thatdam-local'] !== config.localToken) response.writeHead(401).end()
+    else if (request.url === '/-/health') answerHealth(response)
     else response.end(JSON.stringify({ url: request.url, headers: request.headers }))
   })
   server.listen(0, '127.0.0.1', () => {
@@ -36,6 +38,14 @@ function start(given) {
     process.send({ type: 'status', status: status() })
     console.log('the fixture is ready')
   })
+}
+
+function answerHealth(response) {
+  if (config.params.faints) process.exit(9)
+  if (config.params.sick === 'silent') return
+  const sick = config.params.sick === true
+  response.writeHead(config.params.sick === 'error' ? 500 : 200, { 'content-type': 'application/json' })
+  response.end(JSON.stringify({ ok: !sick, reason: sick ? 'Its lungs are full.' : '' }))
 }
 
 function answer({ id, command, params }) {

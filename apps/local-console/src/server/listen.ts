@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { UNAUTHENTICATED_BODY } from '@thatdam/protocol/errors'
+import { SERVICE_HEALTH_PATH, type ServiceHealth } from '@thatdam/protocol/local'
 import { handleAuth } from './auth.ts'
 import { answerError, fromGateway, plainUrl, sessionOf, setSafetyHeaders } from './http.ts'
 import type { Pages } from './pages.ts'
@@ -49,6 +50,10 @@ export async function listen(options: ServeOptions): Promise<{ url: string; clos
 async function route(options: ServeOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = plainUrl(request)
   const session = sessionOf(request)
+  if (url.pathname === SERVICE_HEALTH_PATH) {
+    response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(JSON.stringify(await health(options)))
+    return
+  }
   if (await handleAuth(options.parts, request, response, url, session)) return
   if (url.pathname.startsWith('/trpc/')) {
     await handleTrpc(options.parts, request, response, url, session)
@@ -60,6 +65,18 @@ async function route(options: ServeOptions, request: IncomingMessage, response: 
   }
   forgetSecrets(request)
   await options.pages.handle(request, response)
+}
+
+/** Pages without their database would only show errors. */
+async function health({ parts }: ServeOptions): Promise<ServiceHealth> {
+  try {
+    await parts.pool.query('SELECT 1')
+    return { ok: true, reason: '' }
+  } catch (error) {
+    // Anyone who reaches the gateway may ask: the details are for the log.
+    console.error(error)
+    return { ok: false, reason: 'Its database does not answer; the log of local-console says why.' }
+  }
 }
 
 /** The same for every form of a page's address: what a page shows comes from /trpc, which asks for the session itself. */

@@ -17,6 +17,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { listen } from './listen.ts'
 import { passwords } from './passwords.ts'
+import type { ApiParts } from './trpc.ts'
 
 let dir: string
 let postgres: Postgres
@@ -24,6 +25,7 @@ let pool: pg.Pool
 let agent: FakeAgent
 let follower: Follower
 let hub: StateHub
+let parts: () => ApiParts
 let server: { url: string; close: () => Promise<void> }
 let nowMs = Date.now()
 const pagesSeen: { url: string; headers: Record<string, unknown> }[] = []
@@ -53,9 +55,10 @@ beforeAll(async () => {
     upgrade: () => false,
     close: () => Promise.resolve(),
   }
+  parts = () => ({ agent: port, pool, follower, hub, passwords: owner })
   server = await listen({
     localToken: agent.token,
-    parts: { agent: port, pool, follower, hub, passwords: owner },
+    parts: parts(),
     pages: pages as never,
     dev: false,
   })
@@ -95,7 +98,7 @@ async function raw(requestLine: string): Promise<string> {
 
 test('without the gateway’s token everything is one and the same 401', async () => {
   const bodies = new Set<string>()
-  for (const target of ['/', '/auth/signin', '/trpc/session.get', '/_next/static/x.js', '/trpc/asset.list?input={}']) {
+  for (const target of ['/', '/-/health', '/auth/signin', '/trpc/session.get', '/_next/static/x.js', '/trpc/asset.list?input={}']) {
     for (const token of [undefined, '', 'x', agent.token.slice(0, -1), `${agent.token}x`]) {
       const headers = { ...session('password'), ...(token === undefined ? {} : { [LOCAL_TOKEN_HEADER]: token }) }
       const response = await fetch(server.url + target, { headers })
@@ -105,6 +108,21 @@ test('without the gateway’s token everything is one and the same 401', async (
   }
   expect(bodies.size).toBe(1)
   expect(pagesSeen).toEqual([])
+})
+
+test('the agent’s question for its health is answered by the database, without a session', async () => {
+  expect(await (await call('/-/health')).json()).toEqual({ ok: true, reason: '' })
+  const dead = new pg.Pool({ connectionString: 'postgres://127.0.0.1:1/none' })
+  const broken = await listen({
+    localToken: agent.token,
+    parts: { ...parts(), pool: dead },
+    pages: { close: () => Promise.resolve() } as never,
+    dev: false,
+  })
+  const answer = await fetch(`${broken.url}/-/health`, { headers: { [LOCAL_TOKEN_HEADER]: agent.token } })
+  expect(await answer.json()).toEqual({ ok: false, reason: 'Its database does not answer; the log of local-console says why.' })
+  await broken.close()
+  await dead.end()
 })
 
 test('pages need a session in every form of their address; the sign-in page does not', async () => {

@@ -94,6 +94,8 @@ test('without a session, or without the local token, nothing is told', async () 
   const stranger = await service.request(`/media/blobs/${sha256}`, { session: false })
   expect([stranger.status, await stranger.json()]).toEqual([401, { error: { code: 'UNAUTHENTICATED', message: 'Not signed in.' } }])
   expect((await fetch(`${await service.url()}/media/blobs/${sha256}`)).status).toBe(401)
+  expect((await fetch(`${await service.url()}/-/health`)).status).toBe(401)
+  expect(await (await service.request('/-/health', { session: false })).json()).toEqual({ ok: true, reason: '' })
   expect((await fetch(`${await service.url()}/media/blobs/${sha256}`, { headers: { [LOCAL_TOKEN_HEADER]: 'wrong' } })).status).toBe(401)
 })
 
