@@ -55,9 +55,16 @@ function makeRuntime(settings: RuntimeSettings): Runtime {
 function openCgroups({ env, log }: RuntimeSettings): CgroupTree | null {
   if (process.platform !== 'linux') return null
   try {
-    const folder = delegatedFolder(readCgroupFacts())
-    const tree = folder === null ? null : CgroupTree.open(folder, `thatdam-${agentLabel(env.stateDir)}`)
-    if (tree) log.info(`control groups: ${tree.describes}`)
+    const facts = readCgroupFacts()
+    const folder = delegatedFolder(facts)
+    if (folder === null) return null
+    const tree = CgroupTree.open(folder, `thatdam-${agentLabel(env.stateDir)}`)
+    // Without systemd nobody takes away the groups of an agent that was killed: only limits are worth that.
+    if (!facts.systemd && !tree.limits) {
+      tree.close()
+      return null
+    }
+    log.info(`control groups: ${tree.describes}`)
     return tree
   } catch (error) {
     log.debug(`no control groups: ${String(error)}`)

@@ -93,9 +93,14 @@ export class CgroupTree {
     return tree
   }
 
+  /** Memory or processor can be limited here. */
+  get limits(): boolean {
+    return this.controllers.size > 0
+  }
+
   /** For the log: what is bounded here. */
   get describes(): string {
-    return this.controllers.size === 0 ? 'ends services whole, without limits' : `limits ${[...this.controllers].join(' and ')}`
+    return !this.limits ? 'ends services whole, without limits' : `limits ${[...this.controllers].join(' and ')}`
   }
 
   quotas(quotas: Quotas): void {
