@@ -100,18 +100,24 @@ export function verifyRingJoinResponse(
   answer: RingJoinResponse,
   { transcript }: RingJoinRequest,
 ): { records: RosterRecord[]; roster: Roster } {
-  const { nodeKey, nodeId, fingerprint, serverKey } = transcript
-  const signed = { nodeId, nodeKey, fingerprint, digest: rosterDigest(answer.records) }
-  const isSigned = verifySignature('thatdam-ring-answer-v1', signed, answer.signature, serverKey)
-  const ring = isSigned ? ringOf(answer.records, fingerprint) : null
-  const isIn = ring?.roster.byKey.get(nodeKey)?.nodeId === nodeId && ring.roster.byKey.get(serverKey)?.admitter === true
-  if (ring !== null && isIn) return ring
+  const ring = verifyRingRecords(answer, transcript)
+  if (ring !== null) return ring
   throw new ThatdamError(
     'UNAUTHENTICATED',
-    isSigned
-      ? 'The machine that answered may not admit others any more. Make a new token in the console of the ring.'
-      : 'The answer to the join was altered on its way. Try again with the same token, if possible from another network.',
+    'The answer to the join was altered on its way, or comes from a machine that may not admit others any more. Try again with the same token; if it stays so, make a new one on another machine of the ring.',
   )
+}
+
+/** The records of an answer that an admitter signed and by which this machine is in; null when they are not such. */
+export function verifyRingRecords(
+  answer: RingJoinResponse,
+  { nodeKey, nodeId, fingerprint, serverKey }: { nodeKey: string; nodeId: string; fingerprint: string; serverKey: string },
+): { records: RosterRecord[]; roster: Roster } | null {
+  const signed = { nodeId, nodeKey, fingerprint, digest: rosterDigest(answer.records) }
+  if (!verifySignature('thatdam-ring-answer-v1', signed, answer.signature, serverKey)) return null
+  const ring = ringOf(answer.records, fingerprint)
+  const isIn = ring?.roster.byKey.get(nodeKey)?.nodeId === nodeId && ring.roster.byKey.get(serverKey)?.admitter === true
+  return isIn ? ring : null
 }
 
 function ringOf(records: readonly RosterRecord[], fingerprint: string): { records: RosterRecord[]; roster: Roster } | null {

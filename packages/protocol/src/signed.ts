@@ -6,6 +6,8 @@ import { canonicalJson, type Json } from './canonical.ts'
  */
 export type SigningDomain =
   | 'thatdam-access-v1'
+  | 'thatdam-adopt-node-v1'
+  | 'thatdam-adopt-ring-v1'
   | 'thatdam-announcement-v1'
   | 'thatdam-datagram-v1'
   | 'thatdam-handoff-v1'
