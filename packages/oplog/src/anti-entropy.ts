@@ -24,8 +24,8 @@ export type SyncAction =
   /** A page of batches of this log from this sequence on. */
   | { type: 'send-batches'; to: string; logId: string; sequence: number }
 
-/** What was asked and has not come: by log id. `full`: from the beginning, because the chains differ somewhere below. */
-export type SyncState = ReadonlyMap<string, { peer: string; askedAtMs: number; reach: number; full: boolean }>
+/** What was asked and has not come: by log id. `from`: the sequence asked for. `full`: from the beginning, as the chains differ somewhere below. */
+export type SyncState = ReadonlyMap<string, { peer: string; askedAtMs: number; from: number; reach: number; full: boolean }>
 export const SYNC_START: SyncState = new Map()
 
 /** An answer that has not come by then is asked of whoever shows up next. */
@@ -59,7 +59,7 @@ function compare(state: SyncState, event: Extract<SyncEvent, { type: 'heights' }
     if (ask === undefined && next.size >= WANTS_MAX) continue
     const sequence = firstWanted(mine, theirs)
     if (sequence === null) continue
-    next.set(theirs.logId, { peer: event.from, askedAtMs: context.nowMs, reach: theirs.sequence, full: sequence === 1 })
+    next.set(theirs.logId, { peer: event.from, askedAtMs: context.nowMs, from: sequence, reach: theirs.sequence, full: sequence === 1 })
     actions.push({ type: 'send-want', to: event.from, logId: theirs.logId, sequence })
   }
   return { state: next, actions }
@@ -76,6 +76,8 @@ function firstWanted(mine: LogSummary | undefined, theirs: LogSummary): number |
 function goOn(state: SyncState, event: Extract<SyncEvent, { type: 'imported' }>, context: Context): ReturnType<typeof syncStep> {
   const ask = state.get(event.logId)
   if (ask === undefined || ask.peer !== event.from) return { state, actions: [] }
+  // An answer to an earlier question, or to none: going on with it, a peer could keep this machine asking for ever.
+  if (event.outcome !== 'faulty' && event.next <= ask.from) return { state, actions: [] }
   const next = new Map(state)
   const stopped = event.outcome === 'faulty' || event.outcome === 'own-epoch'
   const again = event.outcome === 'gap' && !ask.full
@@ -84,6 +86,7 @@ function goOn(state: SyncState, event: Extract<SyncEvent, { type: 'imported' }>,
     return { state: next, actions: [] }
   }
   // A gap right above what we hold means that the peer's chain is another one: take it from its beginning.
-  next.set(event.logId, { ...ask, askedAtMs: context.nowMs, full: ask.full || again })
-  return { state: next, actions: [{ type: 'send-want', to: event.from, logId: event.logId, sequence: again ? 1 : event.next }] }
+  const sequence = again ? 1 : event.next
+  next.set(event.logId, { ...ask, askedAtMs: context.nowMs, from: sequence, full: ask.full || again })
+  return { state: next, actions: [{ type: 'send-want', to: event.from, logId: event.logId, sequence }] }
 }

@@ -121,6 +121,11 @@ export const LocalState = z.object({
   index: z.nullable(IndexStatus),
   derive: z.nullable(DeriveStatus),
   store: StoreStatus,
+  /**
+   * `savedPosition`: all that this node wrote up to this place of the feed is on another machine's disk too; an edit above it is saved here only.
+   * `carriers`: other machines in reach that keep a copy of everything. Left out: this agent tells nothing of it.
+   */
+  oplog: z.optional(z.object({ position: z.number(), savedPosition: z.number(), carriers: z.number() })),
   owner: z.object({ passwordSet: z.boolean(), consoleBind: z.enum(['loopback', 'lan']), consoleUrls: z.array(z.string()) }),
 })
 export type LocalState = z.infer<typeof LocalState>

@@ -38,6 +38,8 @@ export interface ViewPorts {
   readonly passwordSet: () => boolean
   readonly port: () => number
   readonly bind: () => 'loopback' | 'lan'
+  /** How far what this node wrote is on a second disk. Left out: nothing copies it. */
+  readonly oplog?: () => NonNullable<LocalState['oplog']>
 }
 
 /** What the agent tells about itself, each in the shape of its reader. All are made from the present state when asked. */
@@ -82,6 +84,7 @@ export class Views {
       cloud: this.ports.cloud(),
       ...this.ringStates(),
       store: this.store(facts),
+      ...(this.ports.oplog && { oplog: this.ports.oplog() }),
       owner: { passwordSet: this.ports.passwordSet(), consoleBind: this.ports.bind(), consoleUrls: this.consoleUrls() },
     }
   }

@@ -33,6 +33,8 @@ export interface LocalApiPorts {
   readonly oplog: OpLog
   /** After ops were appended: settings may be among them. */
   readonly onAppended: () => void
+  /** Whether a second machine has these entries on its disk, as soon as that is known. Left out: there is nobody to have them. */
+  readonly saved?: (positions: readonly number[], signal: AbortSignal) => Promise<AppendOpsResponse['durability']>
   readonly command: (service: ServiceName, command: string, params: Readonly<Record<string, Json>>) => Promise<Json>
   readonly owner: () => OwnerCredential
   readonly setOwner: (owner: OwnerCredential) => Promise<void>
@@ -85,7 +87,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, expect
       sendJson(response, 200, await heldOps(url, response, ports.oplog))
       return
     case 'POST /local/ops':
-      sendJson(response, 200, append(await readBody(request, AppendOpsRequest), ports))
+      sendJson(response, 200, await append(await readBody(request, AppendOpsRequest), response, ports))
       return
     case 'GET /local/folders':
       if (url.searchParams.has('nodeId')) throw elsewhere()
@@ -149,10 +151,11 @@ async function heldOps(url: URL, response: ServerResponse, oplog: OpLog): Promis
   return { feedId: oplog.feedId, entries, position: entries.at(-1)?.position ?? after }
 }
 
-function append(request: AppendOpsRequest, ports: LocalApiPorts): AppendOpsResponse {
+async function append(request: AppendOpsRequest, response: ServerResponse, ports: LocalApiPorts): Promise<AppendOpsResponse> {
   const ops = ports.oplog.append(request.ops)
   ports.onAppended()
-  return { ops, durability: 'here' }
+  const positions = ops.map(({ position }) => position)
+  return { ops, durability: (await ports.saved?.(positions, requestSignal(response))) ?? 'here' }
 }
 
 const Whole = z.coerce.number().check(z.int())

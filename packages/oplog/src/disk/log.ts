@@ -283,7 +283,7 @@ export class OpLog {
   /** Writes this node's own ops that others hold as from the future again, under the same ids, with stamps of now. @returns how many (≤ 1024). */
   reissue(): number {
     this.#requireOpen()
-    const ops = ownFromFuture(this.#statements, { nodeId: this.nodeId, nowMs: this.#judgedAtMs(), limit: BATCH_OPS_MAX })
+    const ops = ownFromFuture(this.#statements, { author: this.#author(), nowMs: this.#judgedAtMs(), limit: BATCH_OPS_MAX })
     return ops.length === 0 ? 0 : this.append(ops.map(({ id, body }) => ({ id, body }))).length
   }
 

@@ -101,10 +101,13 @@ function clockAt(stamp: string): HlcState {
 }
 
 /** This node's own ops that nobody takes for as long as their stamps lie ahead, oldest first, each id once, without those that count already. */
-export function ownFromFuture(statements: Statements, of: { nodeId: string; nowMs: number; limit: number }): Op[] {
-  const held = statements.ownHeld.all(of.nodeId, futureFrom(of.nowMs), of.limit).map((row) => JSON.parse(String(row['text'])) as Op)
+export function ownFromFuture(statements: Statements, of: { author: OpAuthor; nowMs: number; limit: number }): Op[] {
+  const { nodeId } = of.author
+  const held = statements.ownHeld.all(nodeId, futureFrom(of.nowMs), of.limit).map((row) => JSON.parse(String(row['text'])) as Op)
   const byId = new Map(held.toSorted((a, b) => (a.hlc < b.hlc ? 1 : -1)).map((op) => [op.id, op]))
-  return [...byId.values()].filter((op) => statements.applied.get(op.id, of.nodeId) === undefined).toReversed()
+  return [...byId.values()]
+    .filter((op) => statements.applied.get(op.id, nodeId) === undefined && maySign(op.body, of.author).ok)
+    .toReversed()
 }
 
 /** Positions from 1 on again, in the same order, so that a reader that begins at 0 finds no hole. */

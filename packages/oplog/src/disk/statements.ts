@@ -22,9 +22,9 @@ const SQL = {
   /** Of these positions, how far into which log they reach. */
   reach:
     'SELECT batches.node, epoch, max(sequence) AS sequence FROM ops JOIN batches USING (batch) WHERE position IN (SELECT value FROM json_each(?)) GROUP BY batches.node, epoch',
-  /** The first entry of the feed that lies above a height of one log. */
+  /** The first entry of the feed that lies above a height of one log; a log's entries come into the feed in its own order. */
   firstAbove:
-    'SELECT min(position) AS position FROM ops JOIN batches USING (batch) WHERE batches.node = ? AND epoch = ? AND sequence > ? AND position IS NOT NULL',
+    'SELECT position FROM batches JOIN ops USING (batch) WHERE batches.node = ? AND epoch = ? AND sequence > ? AND position IS NOT NULL ORDER BY sequence, place LIMIT 1',
   /** Stamps compare as text, so a stamp below ?1 is due. */
   due: "SELECT batch, place, node, text FROM ops WHERE state = 'held' AND json_extract(text, '$.hlc') < ? ORDER BY batch, place LIMIT ?",
   settle: 'UPDATE ops SET state = ?, position = ? WHERE batch = ? AND place = ?',
