@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
-import { TestRing, type RingOptions } from '@thatdam/testkit/ring/ring'
+import type { RingMachine } from '@thatdam/testkit/ring/machine'
+import { NotSettled, TestRing, type RingOptions } from '@thatdam/testkit/ring/ring'
+import type { Settled } from '@thatdam/testkit/ring/settled'
 import { Violation, type Context } from '../contract.ts'
 
 let made = 0
@@ -43,4 +45,30 @@ export async function must<T>(
     if (performance.now() > endMs) throw new Violation(`not within ${context.patienceMs / 1000} s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
+}
+
+/** Waits until these are one ring at rest. @throws Violation that says on what they disagree. */
+export async function settle(context: Pick<Context, 'patienceMs'>, ring: TestRing, among?: readonly RingMachine[]): Promise<Settled> {
+  try {
+    return await ring.settled({ limitMs: context.patienceMs, ...(among === undefined ? {} : { among }) })
+  } catch (error) {
+    if (error instanceof NotSettled) throw new Violation(error.message, { cause: error })
+    throw error
+  }
+}
+
+/** All machines, started at once, as one ring at rest. */
+export async function startAll(context: Context, ring: TestRing): Promise<Settled> {
+  for (const machine of ring.machines) machine.start()
+  return await settle(context, ring)
+}
+
+/** Fisher–Yates. */
+export function shuffled<T>(values: readonly T[], random: () => number): T[] {
+  const result = [...values]
+  for (let last = result.length - 1; last > 0; last -= 1) {
+    const other = Math.floor(random() * (last + 1))
+    ;[result[last], result[other]] = [result[other] as T, result[last] as T]
+  }
+  return result
 }

@@ -163,8 +163,8 @@ export class RingMachine {
   }
 
   /** A call of its local API. @throws Error when it is refused or nobody answers. */
-  async local(method: 'GET' | 'POST' | 'PUT', path: string, body?: unknown): Promise<unknown> {
-    const answer = await this.ask({ at: 'local', method, path, ...(body === undefined ? {} : { body }), timeoutMs: 10_000 })
+  async local(method: 'GET' | 'POST' | 'PUT', path: string, body?: unknown, timeoutMs = 10_000): Promise<unknown> {
+    const answer = await this.ask({ at: 'local', method, path, ...(body === undefined ? {} : { body }), timeoutMs })
     if (answer === null) throw new Error(`${this.name} does not answer ${path}`)
     if (answer.status >= 300) throw new Error(`${this.name}, ${path}: ${answer.status} ${answer.text.slice(0, 500)}`)
     return answer.json

@@ -42,6 +42,9 @@ const SETTLE_LIMIT_MS = 60_000
 /** Each machine is asked about this often. */
 const LOOK_MS = 150
 
+/** They did not come to rest in time. */
+export class NotSettled extends Error {}
+
 /** Real agents in hosts of their own, not yet started. */
 export class TestRing {
   readonly hosts: Hosts
@@ -107,7 +110,7 @@ export class TestRing {
 
   /**
    * Waits until these machines are one ring at rest.
-   * @throws Error that says what they disagreed on at last.
+   * @throws NotSettled that says what they disagreed on at last.
    */
   async settled({ among = this.running, limitMs = SETTLE_LIMIT_MS }: SettleOptions = {}): Promise<Settled> {
     const needsLeader = among.some((machine) => loadProfile(machine.name).powerClass !== 'zero')
@@ -115,7 +118,7 @@ export class TestRing {
     for (;;) {
       const found = settledOf(await this.views(among), needsLeader)
       if (typeof found !== 'string') return found
-      if (performance.now() > endMs) throw new Error(`not settled within ${limitMs} ms: ${found}`)
+      if (performance.now() > endMs) throw new NotSettled(`not settled within ${limitMs} ms: ${found}`)
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     }
   }
