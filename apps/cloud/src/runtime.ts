@@ -2,6 +2,7 @@ import type { Accounts } from './domain/accounts.ts'
 import type { Activity } from './domain/activity.ts'
 import type { Limits } from './domain/limits.ts'
 import type { Nodes } from './domain/nodes.ts'
+import type { Rings } from './domain/rings.ts'
 import type { Tokens } from './domain/tokens.ts'
 import type { Base, Opened } from './server/addresses.ts'
 import type { Releases } from './server/releases.ts'
@@ -14,6 +15,7 @@ export interface Runtime {
   accounts: Accounts
   tokens: Tokens
   nodes: Nodes
+  rings: Rings
   activity: Activity
   releases: Releases
   limits: Limits

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { NOT_FOUND_BODY, ThatdamError } from '@thatdam/protocol/errors'
 import { JoinHelloRequest, JoinRequest, RenewRequest, type RenewResponse } from '@thatdam/protocol/join'
 import { ReportRequest } from '@thatdam/protocol/poll'
+import { RendezvousRequest } from '@thatdam/protocol/rendezvous'
 import { issueAccessToken, verifyAccessToken, verifyRenewRequest } from './access-node.ts'
 import { ACCESS_TOKEN_LIFE_MS, decideRenewal, type RenewalDecision } from './credentials.ts'
 import { type Answer, answerError, answerJson, peerAddress, readJson, send, STRANGER, tooMany } from './http-io.ts'
@@ -11,6 +12,7 @@ import { pollAnswer, readPollQuery } from './poll-answer.ts'
 import type { HeldPoll, PollHub } from './poll-hub.ts'
 import type { RateLimiter } from './rate-limits.ts'
 import type { RelayCursor } from './relay.ts'
+import { meet } from './rendezvous.ts'
 import type { AuditEvent, ControlStore, NodeRecord } from './store.ts'
 
 export type AgentRouteDeps = {
@@ -49,6 +51,7 @@ const ROUTES: Record<string, Route> = {
   '/agent/v1/token': { method: 'POST', open: true, run: renew },
   '/agent/v1/poll': { method: 'GET', open: false, run: poll },
   '/agent/v1/report': { method: 'POST', open: false, run: report },
+  '/agent/v1/rendezvous': { method: 'POST', open: false, run: rendezvous },
 }
 
 /**
@@ -225,6 +228,13 @@ async function report(call: Call): Promise<Answer> {
   await call.deps.store.saveReport(who.node, request, call.deps.now())
   call.deps.onContact?.(who.node)
   return { status: 204, body: null }
+}
+
+async function rendezvous(call: Call): Promise<Answer> {
+  const who = await authenticate(call)
+  if ('answer' in who) return who.answer
+  const request = await body(call, RendezvousRequest, SMALL_BODY_BYTES_MAX)
+  return answerJson(200, await meet(call.deps.store, who.node, { ...request, nowMs: call.deps.now() }))
 }
 
 async function poll(call: Call): Promise<Answer | null> {

@@ -127,4 +127,11 @@ export interface ControlStore extends JoinStore {
   loadPoll(node: NodeRecord, asked: { cursor: number; relay: RelayCursor; nowMs: number }): Promise<PollNews | null>
   /** Of these held polls, those that have something to hear: one question for all of them. They count as heard from. */
   changedSince(held: readonly HeldCursor[], nowMs: number): Promise<string[]>
+  /** Keeps what the machine left, in place of its last, and gives what the ring's other machines left that has not expired, newest first. */
+  meet(node: NodeRecord, left: LeftAnnouncement | null, nowMs: number): Promise<MeetOutcome>
 }
+
+/** `fingerprint`: of the ring that the announcement names. */
+export type LeftAnnouncement = { text: string; fingerprint: string; expiresAtMs: number }
+/** `off`: the owner has not allowed it. `outside`: the machine is not in the organisation's ring, or announces another. */
+export type MeetOutcome = { kind: 'off' | 'outside' } | { kind: 'met'; others: readonly { text: string; leftAtMs: number }[] }

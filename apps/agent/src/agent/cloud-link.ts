@@ -6,6 +6,7 @@ import type { Command, ReportRequest, RingNews } from '@thatdam/protocol/poll'
 import type { NodeSettings } from '@thatdam/protocol/settings'
 import { sleep } from '../backoff.ts'
 import { Cloud, type CloudState } from '../cloud/cloud.ts'
+import { meetAtCloud } from '../cloud/rendezvous.ts'
 import { RingRelay, type OwnRing, type RelayedRing } from '../cloud/ring-relay.ts'
 import type { Log } from '../log.ts'
 import { pollLoop } from '../loops/poll.ts'
@@ -88,6 +89,15 @@ export class CloudLink {
   /** Machines that wait for a ring's admitter, as the cloud said last. */
   get joinIntents(): readonly JoinIntent[] {
     return this.intents
+  }
+
+  /**
+   * Leaves this machine's announcement with the cloud and brings those of the ring's others: the `exchange` of discovery's method "cloud". Nothing is
+   * asked while the owner has not allowed it. Rejects when the cloud does not answer now.
+   */
+  async exchange(announcement: Uint8Array, ttlMs: number): Promise<{ bytes: Uint8Array; ageMs: number }[]> {
+    if (!this.cloud || this.relay?.rendezvous !== true) return []
+    return await meetAtCloud(this.cloud, announcement, ttlMs)
   }
 
   /** Resolves when the first poll has left, there is no cloud to poll, or it takes too long: the heavier part of a start comes after it. */

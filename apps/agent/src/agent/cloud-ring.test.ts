@@ -2,9 +2,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { judgeJoinIntent } from '@thatdam/control/join-intent'
+import { generateKey, type KeyPair } from '@thatdam/control/keys'
 import { reportOf, sampleAdmission, sampleToken } from '@thatdam/control/testing/samples'
 import { TestControl } from '@thatdam/control/testing/server'
 import { parseToken } from '@thatdam/control/token'
+import { parseAnnouncement, signAnnouncement } from '@thatdam/discovery/announcement'
 import { PendingRing } from '@thatdam/protocol/join'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { readEnv } from '../env.ts'
@@ -65,6 +67,22 @@ class TestMachine {
   get pending(): PendingRing | null {
     const path = join(directory, this.name, 'pending-ring.json')
     return existsSync(path) ? PendingRing.parse(JSON.parse(readFileSync(path, 'utf8'))) : null
+  }
+
+  get key(): KeyPair {
+    if (!this.first) throw new Error('not started')
+    return this.first.identity.key
+  }
+
+  /** As discovery's method "cloud" does. */
+  async exchange() {
+    const { clusterId, fingerprint } = this.store
+    const { publicKey } = this.key
+    const self = { nodeId: this.name, publicKey, clusterId, fingerprint, claimed: true, role: 'worker' as const, term: null }
+    const said = { addresses: [], count: 1 }
+    const { key } = this
+    const bytes = signAnnouncement({ ...self, port: 7700, consolePort: null, boot: 1 }, said, (...signed) => key.sign(...signed))
+    return (await this.first?.link.exchange(bytes, 45_000)) ?? []
   }
 
   register() {
@@ -144,7 +162,6 @@ test('the appointed founder never starts: after its lease one that waits founds 
   await until('it waits', () => next.pending)
   // The lease ends; the credential, with its hour, goes on.
   control.skewMs = 61_000
-  control.hub.wake(control.store.nodes.get(control.store.events.find(({ nodeId }) => nodeId === 'next')?.nodeKey ?? '')?.id ?? '')
   await until('it founded the ring', () => control.store.rings?.rings.get('org-1')?.ring.confirmedAtMs, 15_000)
   await until('it waits no more', () => next.pending === null)
   await third.start()
@@ -152,3 +169,37 @@ test('the appointed founder never starts: after its lease one that waits founds 
   await until('one ring', () => [late, next, third].every(({ members }) => members.length === 3), 15_000)
   expect(late.store.fingerprint).toBe(next.store.fingerprint)
 }, 60_000)
+
+test('announcements go through the cloud while its owner allows it, and nothing is asked otherwise', async () => {
+  const [one, other] = [new TestMachine('one'), new TestMachine('other')]
+  for (const machine of [one, other]) {
+    await machine.register()
+    await machine.start()
+  }
+  await until('one ring', () => [one, other].every(({ members }) => members.length === 2), 15_000)
+  expect(await one.exchange()).toEqual([])
+  const { rings } = control.store
+  if (rings === null) throw new Error('this cloud founds rings')
+  expect(rings.left.size).toBe(0)
+  rings.rendezvous = true
+  const late = sampleAdmission(one.key, { publicKey: generateKey().publicKey, nodeId: 'late' }, one.store.founding)
+  rings.report(nodeOf(one.key.publicKey), { genesisHash: one.store.fingerprint, records: [late] }, 0)
+  await until('it is allowed', async () => {
+    await one.exchange()
+    return rings.left.size > 0
+  })
+  const [met] = await until('the other one hears of it', async () => {
+    const heard = await other.exchange()
+    return heard.length > 0 ? heard : null
+  })
+  expect(parseAnnouncement(met?.bytes ?? new Uint8Array())?.body.nodeId).toBe('one')
+  expect(met?.ageMs).toBeLessThan(15_000)
+  rings.rendezvous = false
+  await expect(one.exchange()).rejects.toThrow('has not allowed')
+}, 40_000)
+
+const nodeOf = (nodeKey: string) => {
+  const node = control.store.nodes.get(nodeKey)
+  if (!node) throw new Error('not registered')
+  return node
+}

@@ -1,5 +1,5 @@
 import { Badge } from '@thatdam/ui/badge'
-import { Crown, Lock } from 'lucide-react'
+import { Crown, Hourglass, Lock } from 'lucide-react'
 import type { NodeView } from '../domain/node-view.ts'
 import { agoText, AWAY_AFTER_MS, roleText } from './words.ts'
 
@@ -9,6 +9,15 @@ export function RoleBadge({ role }: { role: NodeView['role'] }) {
   return (
     <Badge tone={role === 'leader' ? 'accent' : 'neutral'} icon={icon}>
       {roleText(role)}
+    </Badge>
+  )
+}
+
+/** Of a machine that is not in the ring yet: its own role means nothing to the others. */
+export function RingBadge() {
+  return (
+    <Badge tone="outline" icon={<Hourglass className="size-3" aria-hidden />}>
+      Waiting
     </Badge>
   )
 }

@@ -6,16 +6,25 @@ import { RingMark } from '@thatdam/ui/ring'
 import Link from 'next/link'
 import type { NodeView } from '../domain/node-view.ts'
 import { plural } from '../domain/plural.ts'
-import { Contact, RoleBadge } from './node-badges.tsx'
+import { type RingView, sortRing } from '../domain/ring-view.ts'
+import { Contact, RingBadge, RoleBadge } from './node-badges.tsx'
 import { OpenConsole } from './open-console.tsx'
+import { RingSummary } from './ring-summary.tsx'
+import { ringText } from './ring-words.ts'
 import { usePolled } from './use-polled.ts'
 import { stateText } from './words.ts'
 
 const EVERY_MS = 2_000
 
-export function NodeList({ first }: { first: NodeView[] }) {
-  const { value, problem } = usePolled('/api/nodes', { nodes: first }, EVERY_MS)
-  const { nodes } = value
+interface Listed {
+  nodes: NodeView[]
+  ring: RingView
+}
+
+export function NodeList({ first }: { first: Listed }) {
+  const { value, problem, set } = usePolled('/api/nodes', first, EVERY_MS)
+  const { nodes, ring } = value
+  const sorted = sortRing(ring, nodes)
   if (nodes.length === 0) {
     return (
       <EmptyState
@@ -40,20 +49,35 @@ export function NodeList({ first }: { first: NodeView[] }) {
         </Button>
       </div>
       {problem === null ? null : <Banner tone="warning">{problem}</Banner>}
-      <ul className="flex flex-col border-t border-line">
-        {nodes.map((node) => (
-          <li key={node.id} className="border-b border-line py-4" data-node={node.nodeId}>
-            <NodeRow node={node} />
-          </li>
-        ))}
-      </ul>
+      <RingSummary ring={ring} sorted={sorted} onChanged={(changed) => set({ nodes, ring: changed })} />
+      <Rows title="" nodes={sorted.inRing} told={(node) => ringText(node, ring, sorted)} />
+      <Rows title="Waiting to be let in" nodes={sorted.waiting} told={(node) => ringText(node, ring, sorted)} />
+      <Rows title="On their own" nodes={sorted.apart} told={(node) => ringText(node, ring, sorted)} />
     </div>
   )
 }
 
-function NodeRow({ node }: { node: NodeView }) {
+function Rows({ title, nodes, told }: { title: string; nodes: readonly NodeView[]; told: (node: NodeView) => string }) {
+  if (nodes.length === 0) return null
+  return (
+    <section className="flex flex-col gap-2">
+      {title === '' ? null : <h2 className="text-lg font-semibold">{title}</h2>}
+      <ul className="flex flex-col border-t border-line">
+        {nodes.map((node) => (
+          <li key={node.id} className="border-b border-line py-4" data-node={node.nodeId} data-ring={node.ringState ?? 'none'}>
+            <NodeRow node={node} told={told(node)} />
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+/** `told`: where it stands in the ring; empty when its badge says all. */
+function NodeRow({ node, told }: { node: NodeView; told: string }) {
   // Workers pass a browser on to the leader's console: a closed door is worth a word only there.
-  const hasDoor = node.console.url !== null || node.role === 'leader'
+  const leads = node.role === 'leader' && node.ringState !== 'waiting'
+  const hasDoor = node.console.url !== null || leads
   return (
     <div className="grid gap-x-6 gap-y-3 sm:grid-cols-[minmax(0,1fr)_auto]">
       <div className="flex min-w-0 flex-col gap-2">
@@ -64,11 +88,12 @@ function NodeRow({ node }: { node: NodeView }) {
           >
             {node.settings.name}
           </Link>
-          <RoleBadge role={node.role} />
+          {node.ringState === 'waiting' ? <RingBadge /> : <RoleBadge role={node.role} />}
           <span className="text-base text-ink-soft">
             <Contact node={node} />
           </span>
         </div>
+        {told === '' ? null : <p className="text-base text-ink">{told}</p>}
         <p className="text-base text-ink-soft">
           {[node.osName, node.model, counts(node), node.settings.labels.join(', ')].filter(Boolean).join(' · ')}
         </p>

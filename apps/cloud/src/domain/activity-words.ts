@@ -42,6 +42,8 @@ const SENTENCES: Record<string, (machine: string, told: Told) => string> = {
   'ring.founded': (machine) => `${machine} founded the ring`,
   'ring.joined': (machine) => `${machine} is in the ring`,
   'ring.left': (machine) => `${machine} was taken out of the ring`,
+  'rendezvous.on': () => 'Machines may find one another through this server',
+  'rendezvous.off': () => 'Machines may no longer find one another through this server',
   'console.opened': (machine) => `The console of ${machine} was opened`,
 }
 

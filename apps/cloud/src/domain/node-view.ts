@@ -4,6 +4,7 @@ import type { Role, ServiceReport } from '@thatdam/protocol/plan'
 import { ReportRequest } from '@thatdam/protocol/poll'
 import { DEFAULT_SETTINGS, NodeSettings } from '@thatdam/protocol/settings'
 import * as z from 'zod/mini'
+import type { RingState } from './ring-rows.ts'
 
 /** A machine as the pages show it. Ages are by this server's clock. */
 export interface NodeView {
@@ -23,6 +24,12 @@ export interface NodeView {
   model: string | null
   agentVersion: string
   role: Role | null
+  /** Of the leadership that it reported; null before. */
+  termNumber: number | null
+  /** Where it stands in the organisation's ring; null: it joined before there was one. */
+  ringState: RingState | null
+  /** Hash of the genesis of the ring that it reported last to be in. */
+  reportedRing: string | null
   services: ServiceReport[]
   counts: { assets: number; cameras: number; recordingsActive: number } | null
   contactAgeMs: number
@@ -36,6 +43,9 @@ export interface Viewer {
   /** Name of the machine that the browser runs on, when known: its own console can be reached on loopback. */
   machine: string | null
 }
+
+/** As the server's ring-store writes it. */
+const RingStateText = z.enum(['waiting', 'in', 'out'])
 
 const KeptReport = z.omit(ReportRequest, { facts: true })
 type KeptReport = z.infer<typeof KeptReport>
@@ -86,6 +96,9 @@ export function viewOf(row: CloudNode, viewer: Viewer): NodeView {
     model: facts?.model ?? null,
     agentVersion: facts?.agentVersion ?? '',
     role,
+    termNumber: report?.term?.number ?? null,
+    ringState: RingStateText.safeParse(row.ringState).data ?? null,
+    reportedRing: report?.ring?.genesisHash ?? null,
     services: report?.plan.services ?? [],
     counts: report?.counts ?? null,
     contactAgeMs: Math.max(0, viewer.nowMs - row.lastContactAt.getTime()),

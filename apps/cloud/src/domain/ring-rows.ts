@@ -27,7 +27,7 @@ export function ringOf(row: Cluster): FoundedRing {
 }
 
 /** All records of a ring, the genesis record first. At most RELAY_RECORDS_MAX. */
-export async function keptRecords(tx: Transaction, cluster: Cluster): Promise<RosterRecord[]> {
+export async function keptRecords(tx: Pick<Transaction, 'clusterRecord'>, cluster: Cluster): Promise<RosterRecord[]> {
   const { organisationId } = cluster
   const rows = await tx.clusterRecord.findMany({ where: { organisationId }, orderBy: { position: 'asc' } })
   return [GenesisRecord.parse(cluster.genesis), ...rows.map(({ record }) => RosterRecord.parse(record))]

@@ -2,7 +2,17 @@ import type { RenewalDecision } from '@thatdam/control/credentials'
 import { FOUNDING_LEASE_MS } from '@thatdam/control/founding'
 import type { HeldCursor } from '@thatdam/control/poll-hub'
 import type { RelayCursor } from '@thatdam/control/relay'
-import type { AuditEvent, ControlStore, NodeRecord, PollNews, RedeemInput, RedeemOutcome, StoredToken } from '@thatdam/control/store'
+import type {
+  AuditEvent,
+  ControlStore,
+  LeftAnnouncement,
+  MeetOutcome,
+  NodeRecord,
+  PollNews,
+  RedeemInput,
+  RedeemOutcome,
+  StoredToken,
+} from '@thatdam/control/store'
 import type { Database } from '@thatdam/db/client'
 import type { CloudNode, Cluster, Prisma } from '@thatdam/db/generated/client'
 import { ThatdamError } from '@thatdam/protocol/errors'
@@ -10,6 +20,7 @@ import { type Command, Command as CommandSchema, type ReportRequest } from '@tha
 import { NodeSettings } from '@thatdam/protocol/settings'
 import { writeAudit } from '../domain/audit.ts'
 import { notifyNode, notifyRing } from '../domain/node-channel.ts'
+import { meetAt } from './rendezvous-store.ts'
 import { appointPoller, hasAllRecords, mayBeFounded, type PlacedRow, placeComer, ringNews, takeReport } from './ring-store.ts'
 
 /** A node that polls counts as heard from; written at most this often. */
@@ -160,15 +171,16 @@ export class PrismaControlStore implements ControlStore {
     }
   }
 
+  /** Both as of one moment: the row says whether the machine is in the ring, the ring what it gets to read. */
   async #nodeAndRing(node: NodeRecord): Promise<{ row: CloudNode | null; cluster: Cluster | null; rendezvous: boolean }> {
-    const row = await this.#db.cloudNode.findUnique({ where: { id: node.id } })
-    if (row === null || row.ringState === null) return { row, cluster: null, rendezvous: false }
-    const { organisationId } = node
-    const { cluster, rendezvous } = await this.#db.organisation.findUniqueOrThrow({
-      where: { id: organisationId },
-      select: { rendezvous: true, cluster: true },
-    })
-    return { row, cluster, rendezvous }
+    const [row, organisation] = await this.#db.$transaction(
+      [
+        this.#db.cloudNode.findUnique({ where: { id: node.id } }),
+        this.#db.organisation.findUnique({ where: { id: node.organisationId }, select: { rendezvous: true, cluster: true } }),
+      ],
+      { isolationLevel: 'RepeatableRead' },
+    )
+    return { row, cluster: organisation?.cluster ?? null, rendezvous: organisation?.rendezvous ?? false }
   }
 
   async #foundIfNobodyDid(
@@ -179,6 +191,10 @@ export class PrismaControlStore implements ControlStore {
     if (!mayBeFounded(found.cluster, nowMs)) return found
     await this.#db.$transaction((tx) => appointPoller(tx, node, nowMs), TRANSACTION)
     return this.#nodeAndRing(node)
+  }
+
+  meet(node: NodeRecord, left: LeftAnnouncement | null, nowMs: number): Promise<MeetOutcome> {
+    return meetAt(this.#db, { node, left, nowMs })
   }
 
   async changedSince(held: readonly HeldCursor[], nowMs: number): Promise<string[]> {

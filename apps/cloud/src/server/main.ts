@@ -16,6 +16,7 @@ import { pruneAudit } from '../domain/audit.ts'
 import { limits } from '../domain/limits.ts'
 import { NODE_CHANNEL } from '../domain/node-channel.ts'
 import { Nodes } from '../domain/nodes.ts'
+import { Rings } from '../domain/rings.ts'
 import { Tokens } from '../domain/tokens.ts'
 import { type Env, readEnv } from '../env.ts'
 import { setRuntime } from '../runtime.ts'
@@ -89,6 +90,7 @@ async function openDoors(env: Env, { secrets, open, ending, hub, wakes, store }:
     accounts: new Accounts(open.db),
     tokens: new Tokens(open.db, secrets.instance),
     nodes: new Nodes(open.db, secrets.instance),
+    rings: new Rings(open.db),
     activity: new Activity(open.db),
     releases,
     limits,

@@ -9,11 +9,15 @@ import { foldRoster, recordHash } from '@thatdam/control/roster'
 import { sampleAdmission, sampleGenesis, sampleMachine, sampleRemoval } from '@thatdam/control/testing/samples'
 import { createClient, type Database } from '@thatdam/db/client'
 import { startPostgres } from '@thatdam/db/postgres'
+import { canonicalJson } from '@thatdam/protocol/canonical'
+import type { AnnouncementBody } from '@thatdam/protocol/discovery'
 import type { JoinResponse } from '@thatdam/protocol/join'
 import { PollResponse } from '@thatdam/protocol/poll'
+import { RendezvousResponse } from '@thatdam/protocol/rendezvous'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { NodeView } from '../domain/node-view.ts'
-import { type Browser, signedUp } from '../testing/browser.ts'
+import { type RingView, sortRing } from '../domain/ring-view.ts'
+import { ask, type Browser, signedUp } from '../testing/browser.ts'
 import { type CloudProcess, startCloud } from '../testing/cloud-process.ts'
 import { Machine } from '../testing/machine.ts'
 import { makeToken } from '../testing/owner.ts'
@@ -261,4 +265,115 @@ describe('from waiting to being let in', () => {
     expect((await ada.ask({ method: 'DELETE', path: `/api/nodes/${id}`, body: {} })).status).toBe(204)
     expect(PollResponse.parse((await held.answer).json()).joinIntents).toBeUndefined()
   })
+})
+
+const announcement = (machine: Machine, changes: Partial<AnnouncementBody> = {}): string => {
+  const { node, nodeId, genesis } = machine.self
+  const { publicKey } = node
+  const body: AnnouncementBody = {
+    version: 1,
+    nodeId,
+    publicKey,
+    clusterId: genesis.body.clusterId,
+    fingerprint: recordHash(genesis.body),
+    claimed: true,
+    role: 'worker',
+    term: null,
+    port: 7700,
+    consolePort: null,
+    addresses: [{ address: '192.0.2.7', scope: 'lan' }],
+    boot: 1,
+    count: 1,
+    ...changes,
+  }
+  return canonicalJson({ body, signature: node.sign('thatdam-announcement-v1', body) })
+}
+const met = async (machine: Machine, text: string | null, ttlMs = 60_000): Promise<string[]> => {
+  const answer = await machine.meet(text, ttlMs)
+  expect(answer.status).toBe(200)
+  return RendezvousResponse.parse(answer.json()).announcements.map((one) => one.announcement)
+}
+const allow = (rendezvous: boolean) => ada.ask({ method: 'PATCH', path: '/api/ring', body: { rendezvous } })
+
+describe('finding one another through the cloud', () => {
+  test('is off until the owner allows it, is for the ring’s own machines and their own words, and ends', async () => {
+    const [founder, member, waits] = [machineOf('meets'), machineOf('is-met'), machineOf('only-waits')]
+    for (const machine of [founder, member, waits]) await join(machine)
+    const { genesis } = founder.self
+    await founder.reportRing(genesis, [admitted(founder, member)])
+    const fingerprint = recordHash(genesis.body)
+    const own = announcement(founder)
+    const others = announcement(member, { fingerprint })
+    expect((await founder.meet(own)).text).toContain('FORBIDDEN')
+    const held = await founder.hold(relayOn(RELAY_START, [recordId(admitted(founder, member))]))
+    expect((await allow(true)).status).toBe(200)
+    expect(PollResponse.parse((await held.answer).json()).ring?.rendezvous).toBe(true)
+
+    expect(await met(founder, own)).toEqual([])
+    expect(await met(member, others)).toEqual([own])
+    expect(await met(founder, null)).toEqual([others])
+    for (const [who, text] of [
+      [waits, announcement(waits)],
+      [waits, null],
+      [member, own],
+      [member, announcement(member)],
+      [member, others.replace('192.0.2.7', '192.0.2.8')],
+      [member, 'no announcement'],
+    ] as const)
+      expect([(await who.meet(text)).status, text]).toEqual([403, text])
+    for (const [text, ttlMs] of [
+      ['x'.repeat(1_300), 60_000],
+      [own, 44_999],
+      [own, 600_001],
+    ] as const)
+      expect((await founder.meet(text, ttlMs)).status).toBe(400)
+
+    await db.rendezvous.updateMany({ where: { announcement: others }, data: { expiresAt: new Date(Date.now() - 1) } })
+    expect(await met(founder, own)).toEqual([])
+    expect(await db.rendezvous.count({ where: { announcement: others } })).toBe(0)
+    expect((await allow(false)).status).toBe(200)
+    expect(await db.rendezvous.count({ where: { announcement: own } })).toBe(0)
+    expect((await founder.meet(own)).status).toBe(403)
+  })
+
+  test('only of one organisation, and only its owner’s to allow (THREATS 8, 9, 12)', async () => {
+    const [mine, theirs] = [machineOf('mine'), machineOf('theirs')]
+    await join(mine)
+    await mine.reportRing(mine.self.genesis)
+    await allow(true)
+    await met(mine, announcement(mine))
+    ada = await signedUp(cloud.url, `bea-${people}@example.org`)
+    await join(theirs)
+    await theirs.reportRing(theirs.self.genesis)
+    await allow(true)
+    expect(await met(theirs, announcement(theirs))).toEqual([])
+    expect((await ada.ask({ method: 'PATCH', path: '/api/ring', body: { rendezvous: true, organisationId: 'x' } })).status).toBe(400)
+    expect((await ask(cloud.url, { method: 'PATCH', path: '/api/ring', body: { rendezvous: false } })).status).toBe(401)
+    const headers = { cookie: ada.cookie, origin: 'https://evil.example' }
+    expect((await ask(cloud.url, { method: 'PATCH', path: '/api/ring', body: { rendezvous: false }, headers })).status).toBe(403)
+  })
+})
+
+const names = (list: readonly NodeView[]): string[] => list.map(({ nodeId }) => nodeId)
+
+test('the page tells who is in the ring, who leads, and who waits', async () => {
+  const [founder, member, waits] = [machineOf('page-leader'), machineOf('page-member'), machineOf('page-waits')]
+  for (const machine of [founder, member, waits]) await join(machine)
+  const { genesis } = founder.self
+  const elsewhere = sampleAdmission(founder.self.node, { publicKey: sampleMachine().node.publicKey, nodeId: 'page-elsewhere' }, genesis)
+  await founder.reportRing(genesis, [admitted(founder, member), elsewhere])
+  await member.report({ role: 'worker' })
+  const { nodes, ring } = (await ada.ask({ path: '/api/nodes' })).json<{ nodes: NodeView[]; ring: RingView }>()
+  expect(ring).toMatchObject({ state: 'founded', members: ['page-elsewhere', 'page-leader', 'page-member'], rendezvous: false })
+  const sorted = sortRing(ring, nodes)
+  expect([sorted.leader?.nodeId, names(sorted.inRing), names(sorted.waiting), names(sorted.apart), sorted.elsewhere]).toEqual([
+    'page-leader',
+    ['page-leader', 'page-member'],
+    ['page-waits'],
+    [],
+    ['page-elsewhere'],
+  ])
+  const page = await ada.ask({ path: '/nodes' })
+  expect(page.text).toContain('3 machines, led by Pi.')
+  expect(page.text).toContain('Waiting for Pi to let it in')
 })

@@ -68,6 +68,11 @@ export class Machine {
     return (await this.poll(0)).json<PollResponse>().revision
   }
 
+  meet(announcement: string | null, ttlMs = 60_000): Promise<Answer> {
+    const headers = { authorization: `Bearer ${this.accessToken}` }
+    return this.#post('/agent/v1/rendezvous', { version: 1, announcement, ttlMs }, headers)
+  }
+
   /** A report that names this ring. */
   reportRing(genesis: GenesisRecord, records: RosterRecord[] = []): Promise<Answer> {
     return this.report({ ring: { genesisHash: recordHash(genesis.body), records } })

@@ -5,7 +5,7 @@ import type { KeptIntent } from '../join-intent.ts'
 import { keptRoster, RELAY_START, relayAfter, type RelayCursor, relayOn, takeRecords } from '../relay.ts'
 import { recordId } from '../roster-sync.ts'
 import { recordHash } from '../roster.ts'
-import type { NodeRecord, Place, PollNews, RedeemInput, RedeemRefusal } from '../store.ts'
+import type { LeftAnnouncement, MeetOutcome, NodeRecord, Place, PollNews, RedeemInput, RedeemRefusal } from '../store.ts'
 
 type Kept = { ring: FoundedRing; records: RosterRecord[]; cursor: RelayCursor }
 type Machine = { comer: RedeemInput; organisationId: string; intent: KeptIntent | null; revision: number }
@@ -14,6 +14,8 @@ type Machine = { comer: RedeemInput; organisationId: string; intent: KeptIntent 
 export class MemoryRings {
   readonly rings = new Map<string, Kept>()
   readonly machines = new Map<string, Machine>()
+  readonly left = new Map<string, LeftAnnouncement & { organisationId: string; leftAtMs: number }>()
+  rendezvous = false
   readonly #wake: (nodeKey: string) => void
   constructor(wake: (nodeKey: string) => void) {
     this.#wake = wake
@@ -79,7 +81,7 @@ export class MemoryRings {
       news: {
         place: { role: ring.founderKey === node.nodeKey ? 'founder' : 'member', ring },
         admitted: isMember,
-        rendezvous: false,
+        rendezvous: this.rendezvous,
         after: begin,
         position: begin + page.length,
         records: page,
@@ -88,6 +90,28 @@ export class MemoryRings {
       },
       waiting: isMember && ring.confirmedAtMs !== null ? waiting.flatMap(({ intent }) => intent ?? []) : [],
     }
+  }
+
+  /** Beyond all when it may found the ring itself now. */
+  revisionOf(node: NodeRecord, nowMs: number): number {
+    const machine = this.machines.get(node.nodeKey)
+    const ring = this.rings.get(node.organisationId)?.ring
+    const mayFound = machine !== undefined && machine.intent !== null && (ring === undefined || isLapsed(ring, nowMs))
+    return mayFound ? Number.MAX_SAFE_INTEGER : (machine?.revision ?? 0)
+  }
+
+  meet(node: NodeRecord, left: LeftAnnouncement | null, nowMs: number): MeetOutcome {
+    const { organisationId, nodeKey } = node
+    if (!this.rendezvous) return { kind: 'off' }
+    const ring = this.rings.get(organisationId)?.ring
+    const machine = this.machines.get(nodeKey)
+    const isIn = ring?.founderKey === nodeKey || machine?.intent === null
+    if (!isIn || (left !== null && left.fingerprint !== ring?.genesisHash)) return { kind: 'outside' }
+    if (left !== null) this.left.set(nodeKey, { ...left, organisationId, leftAtMs: nowMs })
+    const others = [...this.left]
+      .filter(([key, one]) => key !== nodeKey && one.organisationId === organisationId && one.expiresAtMs > nowMs)
+      .map(([, one]) => one)
+    return { kind: 'met', others: others.toSorted((a, b) => b.leftAtMs - a.leftAtMs) }
   }
 
   #found(organisationId: string, comer: RedeemInput, nowMs: number): void {

@@ -2,7 +2,17 @@ import type { ReportRequest } from '@thatdam/protocol/poll'
 import type { RenewalDecision } from '../credentials.ts'
 import type { HeldCursor } from '../poll-hub.ts'
 import type { RelayCursor } from '../relay.ts'
-import type { AuditEvent, ControlStore, NodeRecord, PollNews, RedeemInput, RedeemOutcome, StoredToken } from '../store.ts'
+import type {
+  AuditEvent,
+  ControlStore,
+  LeftAnnouncement,
+  MeetOutcome,
+  NodeRecord,
+  PollNews,
+  RedeemInput,
+  RedeemOutcome,
+  StoredToken,
+} from '../store.ts'
 import { MemoryRings } from './memory-rings.ts'
 
 /**
@@ -113,16 +123,22 @@ export class MemoryStore implements ControlStore {
     return { ...base, revision, ring: ring.news, waiting: ring.waiting }
   }
 
-  async changedSince(held: readonly HeldCursor[]): Promise<string[]> {
+  async meet(node: NodeRecord, left: LeftAnnouncement | null, nowMs: number): Promise<MeetOutcome> {
+    await breath()
+    return this.rings?.meet(node, left, nowMs) ?? { kind: 'off' }
+  }
+
+  async changedSince(held: readonly HeldCursor[], nowMs: number): Promise<string[]> {
     await breath()
     const nodes = new Map([...this.nodes.values()].map((node) => [node.id, node]))
-    return held
-      .filter(({ key, cursor }) => {
-        const node = nodes.get(key)
-        const row = node && this.news.get(node.nodeKey)
-        return node === undefined || node.revokedAtMs !== null || node.lockedAtMs !== null || (row !== undefined && row.revision !== cursor)
-      })
-      .map(({ key }) => key)
+    const isNews = ({ key, cursor }: HeldCursor): boolean => {
+      const node = nodes.get(key)
+      if (node === undefined || node.revokedAtMs !== null || node.lockedAtMs !== null) return true
+      const revision = this.news.get(node.nodeKey)?.revision ?? 0
+      const ring = this.rings?.revisionOf(node, nowMs) ?? 0
+      return Math.max(revision, ring) > 0 && Math.max(revision, ring) !== cursor
+    }
+    return held.filter(isNews).map(({ key }) => key)
   }
 }
 

@@ -36,7 +36,7 @@ export class TestControl {
       heldMax: 1000,
       requery: {
         everyMs: options.requeryMs ?? 10_000,
-        changed: (held) => this.store.changedSince(held),
+        changed: (held) => this.store.changedSince(held, this.now()),
         onError: (error) => this.errors.push(error),
       },
     })

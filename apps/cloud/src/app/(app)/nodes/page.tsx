@@ -7,5 +7,7 @@ export const metadata: Metadata = { title: 'Machines' }
 
 export default async function NodesPage() {
   const [person, { machine }] = await Promise.all([requirePerson(), visitor()])
-  return <NodeList first={await runtime().nodes.list(person.organisationId, machine)} />
+  const { nodes, rings } = runtime()
+  const [list, ring] = await Promise.all([nodes.list(person.organisationId, machine), rings.view(person.organisationId)])
+  return <NodeList first={{ nodes: list, ring }} />
 }
