@@ -24,7 +24,14 @@ const AGAIN = 'Make a new token in the console of the ring.'
 /** What an owner may read later. `detail` is plain words, without secrets; `address` is the peer's socket address. */
 export type RingAuditEvent = {
   atMs: number
-  kind: 'ring.join-accepted' | 'ring.join-repeated' | 'ring.join-refused' | 'ring.join-stranger' | 'ring.adopted' | 'ring.adopt-refused'
+  kind:
+    | 'ring.join-accepted'
+    | 'ring.join-repeated'
+    | 'ring.join-refused'
+    | 'ring.join-stranger'
+    | 'ring.adopted'
+    | 'ring.adopt-refused'
+    | 'ring.merged'
   nodeKey: string | null
   nodeId: string | null
   address: string

@@ -1,6 +1,6 @@
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { ALSO_MAX, type RosterBody, type RosterRecord, SEEN_MAX } from '@thatdam/protocol/roster'
-import { type Signer, verifySignature } from './keys.ts'
+import { sha256, type Signer, verifySignature } from './keys.ts'
 import { RosterLinks, parentsOf } from './roster-links.ts'
 import { foldRoster, type Member, recordHash, type Roster } from './roster.ts'
 
@@ -28,6 +28,33 @@ export function admit(
   const { nodeId, publicKey, bootCounter, admitter = false } = node
   const removals = bodiesOf(desk).filter(({ body }) => body.kind === 'removal' && body.nodeId === nodeId)
   return sign(desk, { kind: 'admission', nodeId, publicKey, bootCounter, admitter }, must(removals))
+}
+
+/**
+ * Admits many machines at once, each record in sight of the one before; those that are members already, or were removed, are left out.
+ * @returns the records, and under which node id each key is a member then: where a name is taken, with six digits of the key's hash behind it.
+ * @throws ThatdamError FORBIDDEN.
+ */
+export function admitMany(
+  desk: RosterDesk,
+  nodes: readonly { nodeId: string; publicKey: string; bootCounter: number }[],
+): { records: RosterRecord[]; nodeIds: ReadonlyMap<string, string> } {
+  needsRight(desk)
+  const records: RosterRecord[] = []
+  const nodeIds = new Map([...desk.roster.byKey].map(([key, member]) => [key, member.nodeId]))
+  const names = new Set([...desk.roster.members.keys(), ...desk.roster.removed.keys()])
+  const onceIn = new Set(bodiesOf(desk).flatMap(({ body }) => (body.kind === 'admission' ? [body.publicKey] : [])))
+  for (const { nodeId: wish, publicKey, bootCounter } of nodes) {
+    if (nodeIds.has(publicKey) || onceIn.has(publicKey)) continue
+    const nodeId = names.has(wish) ? `${wish.slice(0, 56)}-${sha256(publicKey).toString('hex').slice(0, 6)}` : wish
+    if (names.has(nodeId)) continue
+    names.add(nodeId)
+    nodeIds.set(publicKey, nodeId)
+    const fields = { kind: 'admission' as const, nodeId, publicKey, bootCounter, admitter: false }
+    const last = records.at(-1)
+    records.push(last === undefined ? sign(desk, fields) : seal(desk, { ...fields, ...linksAfter(desk, last) }))
+  }
+  return { records, nodeIds }
 }
 
 /** Why this key cannot have this node id in the ring; null when it can. */
@@ -185,16 +212,16 @@ const ownOf = (desk: RosterDesk, keys: readonly string[]): string[] =>
  */
 function sign(desk: RosterDesk, fields: Fields, mustSee: readonly string[] = []): RosterRecord {
   const known = new Map(bodiesOf(desk).map(({ hash, body }) => [hash, body]))
-  const links = new RosterLinks(known)
+  const ancestry = new RosterLinks(known)
   const named = new Set([...known.values()].flatMap(parentsOf))
   const heads = [...known.keys()].filter((hash) => !named.has(hash)).toSorted()
   const open = new Set(mustSee)
   const chosen: string[] = []
   const choose = (head: string): void => {
     chosen.push(head)
-    for (const hash of open) if (links.descends(head, hash)) open.delete(hash)
+    for (const hash of open) if (ancestry.descends(head, hash)) open.delete(hash)
   }
-  for (const head of heads) if (chosen.length <= ALSO_MAX && [...open].some((hash) => links.descends(head, hash))) choose(head)
+  for (const head of heads) if (chosen.length <= ALSO_MAX && [...open].some((hash) => ancestry.descends(head, hash))) choose(head)
   for (const head of heads) if (chosen.length <= ALSO_MAX && !chosen.includes(head)) choose(head)
   // A removal must always be possible: what is beyond its bound goes unseen, and so is void.
   const unseen = [...open].toSorted()
@@ -205,8 +232,18 @@ function sign(desk: RosterDesk, fields: Fields, mustSee: readonly string[] = [])
     )
   }
   const [previous = desk.roster.fingerprint, ...also] = chosen
-  const { clusterId } = desk.roster
   const seen = fields.kind === 'removal' ? { seen: unseen.slice(0, SEEN_MAX) } : {}
-  const body = { ...fields, ...seen, version: 1, clusterId, previous, ...(also.length === 0 ? {} : { also }) } as RosterBody
-  return { body, signer: desk.signer.publicKey, signature: desk.signer.sign('thatdam-roster-v1', body) }
+  const links = { version: 1, clusterId: desk.roster.clusterId, previous, ...(also.length === 0 ? {} : { also }) }
+  return seal(desk, { ...fields, ...seen, ...links } as RosterBody)
 }
+
+const linksAfter = ({ roster }: RosterDesk, last: RosterRecord): { version: 1; clusterId: string; previous: string } => ({
+  version: 1,
+  clusterId: roster.clusterId,
+  previous: recordHash(last.body),
+})
+const seal = ({ signer }: RosterDesk, body: RosterBody): RosterRecord => ({
+  body,
+  signer: signer.publicKey,
+  signature: signer.sign('thatdam-roster-v1', body),
+})

@@ -60,25 +60,35 @@ export class RosterKeeper {
 
   /** Takes others' records, as far as they pass the door. @throws what `save` throws; ThatdamError UNAVAILABLE when too many wait. */
   add(records: readonly RosterRecord[]): Promise<Merged> {
-    return this.#inTurn(() => this.#merge(records))
+    return this.#inTurn(async () => this.#take(this.#look(records)))
   }
 
   /**
    * Makes a record by what is known when its turn comes, and takes it: two machines that ask for one name get it one after the other.
    * @param make builds the record (roster-edit.ts), or returns null for no change. What it throws is thrown here, and nothing was changed.
    */
-  edit(signer: Signer, make: (desk: RosterDesk) => RosterRecord | null): Promise<RosterRecord | null> {
+  async edit(signer: Signer, make: (desk: RosterDesk) => RosterRecord | null): Promise<RosterRecord | null> {
+    const [record] = await this.editMany(signer, (desk) => [make(desk)].filter((one) => one !== null))
+    return record ?? null
+  }
+
+  /** The same for several records: all of them are taken, or none. */
+  editMany(signer: Signer, make: (desk: RosterDesk) => readonly RosterRecord[]): Promise<readonly RosterRecord[]> {
     return this.#inTurn(async () => {
-      const record = make(this.desk(signer))
-      if (record === null) return null
-      const { refused } = await this.#merge([record])
-      if (refused.length === 0) return record
-      throw new ThatdamError('CONFLICT', `The ring’s roster takes no such record (${refused[0]?.reason}). Nothing was changed.`)
+      const records = make(this.desk(signer))
+      if (records.length === 0) return records
+      const merged = this.#look(records)
+      if (merged.refused.length === 0) await this.#take(merged)
+      else throw new ThatdamError('CONFLICT', `The ring’s roster takes no such record (${merged.refused[0]?.reason}). Nothing was changed.`)
+      return records
     })
   }
 
-  async #merge(incoming: readonly RosterRecord[]): Promise<Merged> {
-    const merged = mergeRecords(this.#records, incoming, { roster: this.#roster, verify: verifySignature })
+  #look(incoming: readonly RosterRecord[]): Merged {
+    return mergeRecords(this.#records, incoming, { roster: this.#roster, verify: verifySignature })
+  }
+
+  async #take(merged: Merged): Promise<Merged> {
     if (merged.added.length === 0) return merged
     await this.#save(merged.records)
     this.#records = merged.records
