@@ -1,16 +1,16 @@
 import type { NodeId } from '@thatdam/protocol/ids'
 import type { MembershipAction, MembershipEvent, MembershipMessage } from './contract.ts'
-import { tickCall, tickProbe, tickSync, tickUrge, withIllness } from './probing.ts'
-import { buryLateSuspects, heardFrom, takeInAll } from './rumours.ts'
+import { tickCall, tickProbe, tickSync, tickUrge } from './probing.ts'
+import { buryLateSuspects, takeIn } from './rumours.ts'
 import {
-  chain,
-  done,
+  Draft,
   drawsFrom,
   ERRANDS_MAX,
   MEMBERSHIP_TIMING,
   send,
   sendSync,
   shuffled,
+  type Errand,
   type Member,
   type MembershipState,
   type MembershipStep,
@@ -43,14 +43,17 @@ export function initialMembership(
     nodeId,
     incarnation: Math.max(1, Math.floor(incarnation)),
     members: new Map(),
+    awake: new Set([nodeId]),
     suspects: new Set(),
-    rumours: new Map(),
+    tellings: [],
     sequence: 0,
     probe: null,
     errands: [],
     round: [],
+    roundAt: 0,
     nextProbeAtMs: nowMs,
     callRound: [],
+    callRoundAt: 0,
     nextCallAtMs: nowMs + timing.callMs,
     nextUrgeAtMs: nowMs,
     nextSyncAtMs: nowMs,
@@ -59,125 +62,121 @@ export function initialMembership(
   }
 }
 
-/** `random` is one draw of [0, 1). `changed` comes at most once in a step. */
+/** `random` is one draw of [0, 1). `changed` comes at most once in a step, and last. */
 export function stepMembership(state: MembershipState, event: MembershipEvent, nowMs: number, random: number): MembershipStep {
-  const step = handle(state, event, nowMs, random)
-  const changes = step.actions.filter((action) => action.kind === 'changed')
-  return changes.length < 2 ? step : { state: step.state, actions: onceChanged(step.actions) }
+  const draft = new Draft(state)
+  if (event.kind === 'tick') tick(draft, nowMs, random)
+  else if (event.kind === 'roster') takeRoster(draft, event.members, random)
+  else receive(draft, event.from, event.message, nowMs)
+  return draft.end()
 }
 
-function onceChanged(actions: readonly MembershipAction[]): MembershipAction[] {
-  return [...actions.filter((action) => action.kind !== 'changed'), { kind: 'changed' }]
-}
-
-function handle(state: MembershipState, event: MembershipEvent, nowMs: number, random: number): MembershipStep {
-  switch (event.kind) {
-    case 'roster':
-      return withRoster(state, event.members, random)
-    case 'message':
-      return receive(state, event.from, event.message, nowMs)
-    case 'tick':
-      return tick(state, nowMs, random)
-  }
-  return done(state)
-}
-
-function tick(state: MembershipState, nowMs: number, random: number): MembershipStep {
+function tick(draft: Draft, nowMs: number, random: number): void {
+  const { state } = draft
   const gapMs = nowMs - state.lastTickMs
-  const current = { ...state, lastTickMs: nowMs }
-  if (gapMs > state.timing.stallMs) return wakeUp(current, nowMs, random)
-  const steps = [
-    (next: MembershipState): MembershipStep => endErrands(next, nowMs),
-    (next: MembershipState): MembershipStep => tickProbe(next, nowMs, random),
-    (next: MembershipState): MembershipStep => tickUrge(next, nowMs, random),
-    (next: MembershipState): MembershipStep => buryLateSuspects(next, nowMs),
-    (next: MembershipState): MembershipStep => tickCall(next, nowMs, random),
-    (next: MembershipState): MembershipStep => tickSync(next, nowMs, random),
-  ]
-  let step: MembershipStep = done(current)
-  for (const next of steps) step = chain(step, next)
-  return step
+  state.lastTickMs = nowMs
+  if (gapMs > state.timing.stallMs) {
+    wakeUp(draft, nowMs, random)
+    return
+  }
+  endErrands(draft, nowMs)
+  tickProbe(draft, nowMs, random)
+  tickUrge(draft, nowMs, random)
+  buryLateSuspects(draft, nowMs)
+  tickCall(draft, nowMs, random)
+  tickSync(draft, nowMs, random)
 }
 
 /** The process stood still: the silence was its own. Nobody is accused, running suspicions start anew, and it asks what it missed. */
-function wakeUp(state: MembershipState, nowMs: number, random: number): MembershipStep {
-  const members = new Map(state.members)
-  for (const [nodeId, member] of members) {
-    if (member.liveness === 'suspect') members.set(nodeId, { ...member, suspectedAtMs: nowMs })
+function wakeUp(draft: Draft, nowMs: number, random: number): void {
+  const { state } = draft
+  for (const nodeId of state.suspects) {
+    const member = state.members.get(nodeId)
+    if (member !== undefined) draft.setMember(nodeId, { ...member, suspectedAtMs: nowMs })
   }
-  const calm = withIllness({ ...state, members, probe: null, errands: [], nextProbeAtMs: nowMs + state.timing.periodMs }, 1)
-  return greet(calm, random)
+  state.probe = null
+  state.errands = []
+  state.nextProbeAtMs = nowMs + state.timing.periodMs
+  draft.changeIllness(1)
+  greet(draft, random)
 }
 
-function greet(state: MembershipState, random: number): MembershipStep {
-  let step: MembershipStep = done(state)
-  for (const nodeId of shuffled([...state.members.keys()], drawsFrom(random)).slice(0, GREETINGS)) {
-    step = chain(step, (next) => sendSync(next, nodeId, true))
-  }
-  return step
+function greet(draft: Draft, random: number): void {
+  for (const nodeId of shuffled([...draft.state.members.keys()], drawsFrom(random)).slice(0, GREETINGS)) sendSync(draft, nodeId, true)
 }
 
-function withRoster(state: MembershipState, ids: readonly NodeId[], random: number): MembershipStep {
+function takeRoster(draft: Draft, ids: readonly NodeId[], random: number): void {
+  const { state } = draft
+  const isFirst = state.members.size === 0
   const members = new Map<NodeId, Member>()
   for (const nodeId of ids) if (nodeId !== state.nodeId) members.set(nodeId, state.members.get(nodeId) ?? UNHEARD)
-  const lostAwake = [...state.members].some(([nodeId, member]) => member.liveness !== 'away' && !members.has(nodeId))
-  const rumours = new Map([...state.rumours].filter(([nodeId]) => nodeId === state.nodeId || members.has(nodeId)))
-  const isFirst = state.members.size === 0
-  const suspects = new Set([...state.suspects].filter((nodeId) => members.has(nodeId)))
-  const next: MembershipState = { ...state, members, suspects, rumours, probe: members.has(state.probe?.target ?? '') ? state.probe : null }
-  const changed: MembershipStep = lostAwake ? done(next, { kind: 'changed' }) : done(next)
-  return isFirst ? chain(changed, (ready) => greet(ready, random)) : changed
+  draft.retain(members)
+  if (isFirst) greet(draft, random)
 }
 
-function receive(state: MembershipState, from: NodeId, message: MembershipMessage, nowMs: number): MembershipStep {
-  if (from === state.nodeId || !state.members.has(from)) return done(state)
-  const heard = chain(heardFrom(state, from, message.incarnation, nowMs), (next) => takeInAll(next, message.rumours, nowMs))
-  return chain(heard, (next) => answer(next, from, message, nowMs))
+/** A member that speaks is alive, by its own word. At an incarnation that was buried it has to learn so and raise it first. */
+function receive(draft: Draft, from: NodeId, message: MembershipMessage, nowMs: number): void {
+  const { nodeId, members } = draft.state
+  if (from === nodeId || !members.has(from)) return
+  takeIn(draft, { nodeId: from, incarnation: message.incarnation, liveness: 'alive' }, nowMs)
+  for (const rumour of message.rumours) takeIn(draft, rumour, nowMs)
+  answer(draft, from, message, nowMs)
 }
 
-function answer(state: MembershipState, from: NodeId, message: MembershipMessage, nowMs: number): MembershipStep {
+function answer(draft: Draft, from: NodeId, message: MembershipMessage, nowMs: number): void {
   switch (message.kind) {
     case 'ping':
-      return send(state, from, { kind: 'ack', sequence: message.sequence })
+      send(draft, from, { kind: 'ack', sequence: message.sequence })
+      return
     case 'ack':
-      return onAck(state, from, message.sequence)
-    case 'nack':
-      return done(
-        state.probe?.sequence === message.sequence ? { ...state, probe: { ...state.probe, nacks: state.probe.nacks + 1 } } : state,
-      )
+      onAck(draft, from, message.sequence)
+      return
+    case 'nack': {
+      const { probe } = draft.state
+      if (probe?.sequence === message.sequence) draft.state.probe = { ...probe, nacks: probe.nacks + 1 }
+      return
+    }
     case 'ping-request':
-      return runErrand(state, from, message, nowMs)
+      runErrand(draft, from, message, nowMs)
+      return
     case 'sync':
-      return message.wantsReply ? sendSync(state, from, false) : done(state)
+      if (message.wantsReply) sendSync(draft, from, false)
+      return
   }
-  return done(state)
 }
 
 /** The probed member, or a helper on its behalf, answered; or the member that was probed for another did. */
-function onAck(state: MembershipState, from: NodeId, sequence: number): MembershipStep {
-  if (state.probe?.sequence === sequence) return done(withIllness({ ...state, probe: null }, -1))
+function onAck(draft: Draft, from: NodeId, sequence: number): void {
+  const { state } = draft
+  if (state.probe?.sequence === sequence) {
+    state.probe = null
+    draft.changeIllness(-1)
+    return
+  }
   const errand = state.errands.find((each) => each.sequence === sequence)
-  if (errand === undefined || errand.forNode === from) return done(state)
-  const errands = state.errands.filter((each) => each !== errand)
-  return send({ ...state, errands }, errand.forNode, { kind: 'ack', sequence: errand.theirSequence })
+  if (errand === undefined || errand.forNode === from) return
+  state.errands = state.errands.filter((each) => each !== errand)
+  send(draft, errand.forNode, { kind: 'ack', sequence: errand.theirSequence })
 }
 
 function runErrand(
-  state: MembershipState,
+  draft: Draft,
   from: NodeId,
   { sequence: theirSequence, target }: Extract<MembershipMessage, { kind: 'ping-request' }>,
   nowMs: number,
-): MembershipStep {
-  if (!state.members.has(target) || state.errands.length >= ERRANDS_MAX) return done(state)
-  const sequence = state.sequence + 1
-  const errand = { sequence, forNode: from, theirSequence, untilMs: nowMs + state.timing.ackMs }
-  return send({ ...state, sequence, errands: [...state.errands, errand] }, target, { kind: 'ping', sequence })
+): void {
+  const { state } = draft
+  if (!state.members.has(target) || state.errands.length >= ERRANDS_MAX) return
+  const sequence = ++state.sequence
+  state.errands = [...state.errands, { sequence, forNode: from, theirSequence, untilMs: nowMs + state.timing.ackMs }]
+  send(draft, target, { kind: 'ping', sequence })
 }
 
-function endErrands(state: MembershipState, nowMs: number): MembershipStep {
-  const late = state.errands.filter((errand) => nowMs >= errand.untilMs)
-  if (late.length === 0) return done(state)
-  let step: MembershipStep = done({ ...state, errands: state.errands.filter((errand) => nowMs < errand.untilMs) })
-  for (const errand of late) step = chain(step, (next) => send(next, errand.forNode, { kind: 'nack', sequence: errand.theirSequence }))
-  return step
+function endErrands(draft: Draft, nowMs: number): void {
+  const { state } = draft
+  const isLate = (errand: Errand): boolean => nowMs >= errand.untilMs
+  if (!state.errands.some(isLate)) return
+  const late = state.errands.filter(isLate)
+  state.errands = state.errands.filter((errand) => !isLate(errand))
+  for (const errand of late) send(draft, errand.forNode, { kind: 'nack', sequence: errand.theirSequence })
 }

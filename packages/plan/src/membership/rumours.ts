@@ -1,6 +1,5 @@
-import type { NodeId } from '@thatdam/protocol/ids'
 import type { Liveness, Rumour } from './contract.ts'
-import { done, HELPERS, type Member, type MembershipState, type MembershipStep } from './state.ts'
+import { HELPERS, type Draft, type Member, type MembershipState } from './state.ts'
 
 const WEIGHT: Readonly<Record<Liveness, number>> = { alive: 0, suspect: 1, away: 2 }
 
@@ -8,69 +7,45 @@ const WEIGHT: Readonly<Record<Liveness, number>> = { alive: 0, suspect: 1, away:
  * Takes word of a member in: a greater incarnation wins, at the same one the worse news (SWIM §4.2). Word of an unknown id is dropped:
  * who is a member is the roster's affair. Bad word of oneself is answered with a greater incarnation.
  */
-export function takeIn(state: MembershipState, rumour: Rumour, nowMs: number): MembershipStep {
-  if (rumour.nodeId === state.nodeId) return done(refute(state, rumour))
-  const known = state.members.get(rumour.nodeId)
-  if (known === undefined) return done(state)
-  const isNews =
-    rumour.incarnation > known.incarnation || (rumour.incarnation === known.incarnation && WEIGHT[rumour.liveness] > WEIGHT[known.liveness])
-  if (isNews) return replace(state, rumour, known, nowMs)
-  const isSameSuspicion = rumour.liveness === 'suspect' && known.liveness === 'suspect' && rumour.incarnation === known.incarnation
-  return isSameSuspicion ? done(withAccuser(state, rumour, known)) : done(state)
-}
-
-export function takeInAll(state: MembershipState, rumours: readonly Rumour[], nowMs: number): MembershipStep {
-  let step: MembershipStep = done(state)
-  for (const rumour of rumours) {
-    const next = takeIn(step.state, rumour, nowMs)
-    step = { state: next.state, actions: next.actions.length === 0 ? step.actions : next.actions }
+export function takeIn(draft: Draft, rumour: Rumour, nowMs: number): void {
+  if (rumour.nodeId === draft.state.nodeId) {
+    refute(draft, rumour)
+    return
   }
-  return step
+  const known = draft.state.members.get(rumour.nodeId)
+  if (known === undefined || rumour.incarnation < known.incarnation) return
+  const isNews = rumour.incarnation > known.incarnation || WEIGHT[rumour.liveness] > WEIGHT[known.liveness]
+  if (isNews) replace(draft, rumour, nowMs)
+  else if (rumour.liveness === 'suspect' && known.liveness === 'suspect') addAccuser(draft, rumour, known)
 }
 
-function refute(state: MembershipState, rumour: Rumour): MembershipState {
+function refute(draft: Draft, rumour: Rumour): void {
+  const { state } = draft
   const isBehind = rumour.incarnation > state.incarnation
   const isAccused = rumour.liveness !== 'alive' && rumour.incarnation === state.incarnation
-  if (!isBehind && !isAccused) return state
-  const incarnation = rumour.incarnation + 1
-  const alive: Rumour = { nodeId: state.nodeId, incarnation, liveness: 'alive' }
-  return { ...state, incarnation, rumours: new Map(state.rumours).set(state.nodeId, { rumour: alive, sent: 0 }) }
+  if (!isBehind && !isAccused) return
+  state.incarnation = rumour.incarnation + 1
+  draft.tell({ nodeId: state.nodeId, incarnation: state.incarnation, liveness: 'alive' })
 }
 
-function replace(state: MembershipState, rumour: Rumour, known: Member, nowMs: number): MembershipStep {
+function replace(draft: Draft, rumour: Rumour, nowMs: number): void {
   const isSuspect = rumour.liveness === 'suspect'
-  const member: Member = {
+  draft.setMember(rumour.nodeId, {
     liveness: rumour.liveness,
     incarnation: rumour.incarnation,
     suspectedAtMs: isSuspect ? nowMs : 0,
-    accusers: isSuspect && rumour.by !== undefined ? [rumour.by] : [],
-  }
-  const next: MembershipState = {
-    ...state,
-    suspects: withSuspect(state.suspects, rumour.nodeId, isSuspect),
-    members: new Map(state.members).set(rumour.nodeId, member),
-    rumours: new Map(state.rumours).set(rumour.nodeId, { rumour, sent: 0 }),
-  }
-  const isOtherSet = (known.liveness === 'away') !== (rumour.liveness === 'away')
-  return isOtherSet ? done(next, { kind: 'changed' }) : done(next)
+    accusers: isSuspect && rumour.by !== undefined ? [rumour.by] : NOBODY,
+  })
+  draft.tell(rumour)
 }
 
-function withSuspect(suspects: ReadonlySet<NodeId>, nodeId: NodeId, isSuspect: boolean): ReadonlySet<NodeId> {
-  if (suspects.has(nodeId) === isSuspect) return suspects
-  const next = new Set(suspects)
-  if (isSuspect) next.add(nodeId)
-  else next.delete(nodeId)
-  return next
-}
+const NOBODY: Member['accusers'] = []
 
 /** Another accuser of the same suspicion: kept, and passed on, as long as it can shorten the wait. */
-function withAccuser(state: MembershipState, rumour: Rumour, known: Member): MembershipState {
-  if (rumour.by === undefined || known.accusers.includes(rumour.by) || known.accusers.length > HELPERS) return state
-  return {
-    ...state,
-    members: new Map(state.members).set(rumour.nodeId, { ...known, accusers: [...known.accusers, rumour.by] }),
-    rumours: new Map(state.rumours).set(rumour.nodeId, { rumour, sent: 0 }),
-  }
+function addAccuser(draft: Draft, rumour: Rumour, known: Member): void {
+  if (rumour.by === undefined || known.accusers.includes(rumour.by) || known.accusers.length > HELPERS) return
+  draft.setMember(rumour.nodeId, { ...known, accusers: [...known.accusers, rumour.by] })
+  draft.tell(rumour)
 }
 
 /** How long a suspect has to answer: from the longest time, shorter with each further accuser (Lifeguard §IV-B). Milliseconds. */
@@ -86,16 +61,10 @@ export function suspicionMs(state: MembershipState, member: Member): number {
 }
 
 /** Suspects whose time is over are away. */
-export function buryLateSuspects(state: MembershipState, nowMs: number): MembershipStep {
-  let step: MembershipStep = done(state)
-  for (const nodeId of state.suspects) {
-    const member = state.members.get(nodeId)
-    if (member === undefined || nowMs < member.suspectedAtMs + suspicionMs(state, member)) continue
-    step = takeInAll(step.state, [{ nodeId, incarnation: member.incarnation, liveness: 'away' }], nowMs)
+export function buryLateSuspects(draft: Draft, nowMs: number): void {
+  for (const nodeId of draft.state.suspects) {
+    const member = draft.state.members.get(nodeId)
+    if (member === undefined || nowMs < member.suspectedAtMs + suspicionMs(draft.state, member)) continue
+    takeIn(draft, { nodeId, incarnation: member.incarnation, liveness: 'away' }, nowMs)
   }
-  return step.state === state ? step : done(step.state, { kind: 'changed' })
 }
-
-/** A member spoke: its own word is the newest. At an incarnation that was buried it has to learn so and raise it first. */
-export const heardFrom = (state: MembershipState, from: NodeId, incarnation: number, nowMs: number): MembershipStep =>
-  takeIn(state, { nodeId: from, incarnation, liveness: 'alive' }, nowMs)

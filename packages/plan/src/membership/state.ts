@@ -63,6 +63,12 @@ export interface Errand {
   readonly untilMs: number
 }
 
+/** Word to pass on, and how often it was. */
+export interface Telling {
+  readonly rumour: Rumour
+  readonly sent: number
+}
+
 /** Times are of the monotonic clock. */
 export interface MembershipState {
   readonly timing: MembershipTiming
@@ -70,18 +76,22 @@ export interface MembershipState {
   readonly incarnation: number
   /** All of the roster but self. */
   readonly members: ReadonlyMap<NodeId, Member>
+  /** Those of them that count as awake, and self. The same set as long as nobody comes or goes. */
+  readonly awake: ReadonlySet<NodeId>
   /** Those of them that are suspect. */
   readonly suspects: ReadonlySet<NodeId>
-  /** Word to pass on, and how often it was. At most one for each member. */
-  readonly rumours: ReadonlyMap<NodeId, { readonly rumour: Rumour; readonly sent: number }>
+  /** At most one for each member. */
+  readonly tellings: readonly Telling[]
   readonly sequence: number
   readonly probe: Probe | null
   readonly errands: readonly Errand[]
-  /** Members still to be probed in this round, in drawn order. */
+  /** Members to be probed in this round, in drawn order, and how many of them were. */
   readonly round: readonly NodeId[]
+  readonly roundAt: number
   readonly nextProbeAtMs: number
-  /** Away members still to be called in this round, in drawn order. */
+  /** Away members to be called in this round, in drawn order, and how many of them were. */
   readonly callRound: readonly NodeId[]
+  readonly callRoundAt: number
   readonly nextCallAtMs: number
   readonly nextUrgeAtMs: number
   readonly nextSyncAtMs: number
@@ -94,27 +104,102 @@ export interface MembershipStep {
   readonly actions: readonly MembershipAction[]
 }
 
-export const done = (state: MembershipState, ...actions: MembershipAction[]): MembershipStep => ({ state, actions })
+/** Members that count as awake, self among them. */
+export const awake = (state: MembershipState): ReadonlySet<NodeId> => state.awake
 
-export function chain(first: MembershipStep, next: (state: MembershipState) => MembershipStep): MembershipStep {
-  const second = next(first.state)
-  return second.actions.length === 0
-    ? { state: second.state, actions: first.actions }
-    : { state: second.state, actions: [...first.actions, ...second.actions] }
+/**
+ * One step in the making. All parts of a step work on one draft, because a message may bring word of a thousand members: the state that it began
+ * with stays as it was, and a collection of it is copied when the step first changes it, once.
+ */
+export class Draft {
+  readonly state: { -readonly [Key in keyof MembershipState]: MembershipState[Key] }
+  private readonly actions: MembershipAction[] = []
+  private members: Map<NodeId, Member> | null = null
+  private suspects: Set<NodeId> | null = null
+  private tellings: Telling[] | null = null
+  private isOtherSet = false
+
+  constructor(before: MembershipState) {
+    this.state = { ...before }
+  }
+
+  /** `changed`, if it comes, comes once and last. */
+  end(): MembershipStep {
+    if (this.isOtherSet) {
+      this.state.awake = awakeOf(this.state)
+      this.actions.push({ kind: 'changed' })
+    }
+    return { state: this.state, actions: this.actions }
+  }
+
+  setMember(nodeId: NodeId, member: Member): void {
+    const before = this.state.members.get(nodeId)
+    this.members ??= new Map(this.state.members)
+    this.state.members = this.members.set(nodeId, member)
+    if ((before?.liveness ?? 'away') === 'away' ? member.liveness !== 'away' : member.liveness === 'away') this.isOtherSet = true
+    if ((before?.liveness === 'suspect') !== (member.liveness === 'suspect')) this.setSuspect(nodeId, member.liveness === 'suspect')
+  }
+
+  /** News is passed on anew, in the place of what was last told of that member. */
+  tell(rumour: Rumour): void {
+    const tellings = this.ownTellings()
+    const at = tellings.findIndex((each) => each.rumour.nodeId === rumour.nodeId)
+    if (at < 0) tellings.push({ rumour, sent: 0 })
+    else tellings[at] = { rumour, sent: 0 }
+  }
+
+  /** Each of these was told once more; what was told often enough is dropped. */
+  told(picked: readonly Telling[]): void {
+    if (picked.length === 0) return
+    const tellings = this.ownTellings()
+    const timesMax = retransmissions(this.state)
+    for (const telling of picked) {
+      const at = tellings.indexOf(telling)
+      if (telling.sent + 1 >= timesMax) tellings.splice(at, 1)
+      else tellings[at] = { rumour: telling.rumour, sent: telling.sent + 1 }
+    }
+  }
+
+  /** Of another roster: who is not in it is forgotten. */
+  retain(members: ReadonlyMap<NodeId, Member>): void {
+    const { state } = this
+    if ([...state.members].some(([nodeId, member]) => member.liveness !== 'away' && !members.has(nodeId))) this.isOtherSet = true
+    state.members = members
+    state.suspects = new Set([...state.suspects].filter((nodeId) => members.has(nodeId)))
+    state.tellings = state.tellings.filter(({ rumour: { nodeId } }) => nodeId === state.nodeId || members.has(nodeId))
+    if (!members.has(state.probe?.target ?? '')) state.probe = null
+    this.members = null
+    this.suspects = null
+    this.tellings = null
+  }
+
+  act(action: MembershipAction): void {
+    this.actions.push(action)
+  }
+
+  changeIllness(change: number): void {
+    this.state.illness = Math.min(ILLNESS_MAX, Math.max(0, this.state.illness + change))
+  }
+
+  private setSuspect(nodeId: NodeId, isSuspect: boolean): void {
+    this.suspects ??= new Set(this.state.suspects)
+    if (isSuspect) this.suspects.add(nodeId)
+    else this.suspects.delete(nodeId)
+    this.state.suspects = this.suspects
+  }
+
+  private ownTellings(): Telling[] {
+    this.tellings ??= [...this.state.tellings]
+    this.state.tellings = this.tellings
+    return this.tellings
+  }
 }
 
-/** Members that count as awake, self among them. */
-export function awake(state: MembershipState): ReadonlySet<NodeId> {
-  const known = awakeOf.get(state.members)
-  if (known !== undefined) return known
-  const ids = new Set<NodeId>([state.nodeId])
-  for (const [nodeId, member] of state.members) if (member.liveness !== 'away') ids.add(nodeId)
-  awakeOf.set(state.members, ids)
+function awakeOf({ nodeId: self, members }: MembershipState): ReadonlySet<NodeId> {
+  const ids = new Set<NodeId>([self])
+  for (const [nodeId, member] of members) if (member.liveness !== 'away') ids.add(nodeId)
   return ids
 }
-
-/** Members are never changed in place, and asked for at every beat. */
-const awakeOf = new WeakMap<MembershipState['members'], ReadonlySet<NodeId>>()
 
 /** How often a rumour is passed on: it reaches all with high probability (SWIM §4.1, λ·log n). */
 const retransmissions = (state: MembershipState): number => 3 * Math.ceil(Math.log2(state.members.size + 2))
@@ -125,43 +210,36 @@ type Bare = MembershipMessage extends infer M ? (M extends MembershipMessage ? O
  * A message with the freshest rumours on board. Who is held for suspect or away is told so first, that it may answer for itself at once
  * (Lifeguard's buddy system).
  */
-export function send(state: MembershipState, to: NodeId, message: Bare): MembershipStep {
+export function send(draft: Draft, to: NodeId, message: Bare): void {
+  const { state } = draft
   const buddy = state.members.get(to)
   const told: Rumour[] = buddy !== undefined && buddy.liveness !== 'alive' ? [rumourOf(to, buddy)] : []
   const picked = leastSent(state, to, RUMOURS_PER_MESSAGE - told.length)
-  const full = {
-    ...message,
-    incarnation: state.incarnation,
-    rumours: [...told, ...picked.map(({ rumour }) => rumour)],
-  } as MembershipMessage
-  if (picked.length === 0) return done(state, { kind: 'send', to, message: full })
-  const rumours = new Map(state.rumours)
-  for (const { rumour, sent } of picked) {
-    if (sent + 1 >= retransmissions(state)) rumours.delete(rumour.nodeId)
-    else rumours.set(rumour.nodeId, { rumour, sent: sent + 1 })
-  }
-  return done({ ...state, rumours }, { kind: 'send', to, message: full })
+  for (const { rumour } of picked) told.push(rumour)
+  draft.told(picked)
+  draft.act({ kind: 'send', to, message: { ...message, incarnation: state.incarnation, rumours: told } as MembershipMessage })
 }
 
 /** The rumours that were passed on least, in one pass: in a storm of news there may be one of every member. */
-function leastSent(state: MembershipState, to: NodeId, count: number): { rumour: Rumour; sent: number }[] {
-  const picked: { rumour: Rumour; sent: number }[] = []
-  if (state.rumours.size === 0) return picked
-  for (const entry of state.rumours.values()) {
-    if (entry.rumour.nodeId === to) continue
+function leastSent(state: MembershipState, to: NodeId, count: number): Telling[] {
+  const picked: Telling[] = []
+  for (const telling of state.tellings) {
+    if (telling.rumour.nodeId === to) continue
     let place = picked.length
-    while (place > 0 && entry.sent < (picked[place - 1]?.sent ?? 0)) place--
+    while (place > 0 && telling.sent < (picked[place - 1]?.sent ?? 0)) place--
     if (place >= count) continue
-    picked.splice(place, 0, entry)
+    picked.splice(place, 0, telling)
     if (picked.length > count) picked.pop()
   }
   return picked
 }
 
 /** All that is known, in one message. */
-export function sendSync(state: MembershipState, to: NodeId, wantsReply: boolean): MembershipStep {
-  const rumours = [...state.members].filter(([, member]) => member.incarnation > 0).map(([nodeId, member]) => rumourOf(nodeId, member))
-  return done(state, { kind: 'send', to, message: { kind: 'sync', wantsReply, incarnation: state.incarnation, rumours } })
+export function sendSync(draft: Draft, to: NodeId, wantsReply: boolean): void {
+  const { members, incarnation } = draft.state
+  const rumours: Rumour[] = []
+  for (const [nodeId, member] of members) if (member.incarnation > 0) rumours.push(rumourOf(nodeId, member))
+  draft.act({ kind: 'send', to, message: { kind: 'sync', wantsReply, incarnation, rumours } })
 }
 
 function rumourOf(nodeId: NodeId, member: Member): Rumour {
