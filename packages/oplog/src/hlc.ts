@@ -39,7 +39,7 @@ export function tick(state: HlcState, nowMs: number, nodeId: string): { state: H
  */
 export function receive(state: HlcState, stamp: string, nowMs: number): { state: HlcState; verdict: 'merged' | 'future' } {
   const { ms, counter } = parseHlc(stamp)
-  if (isFuture(stamp, nowMs)) return { state, verdict: 'future' }
+  if (ms > nowMs + FUTURE_MS_MAX) return { state, verdict: 'future' }
   const newer = ms > state.ms || (ms === state.ms && counter > state.counter)
   return { state: newer ? { ms, counter } : state, verdict: 'merged' }
 }

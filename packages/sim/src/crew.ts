@@ -30,7 +30,8 @@ export async function playSeeds(
 }
 
 async function playShares(next: () => { first: number; count: number } | null, range: { from: number; to: number }): Promise<Run[]> {
-  const worker = new Worker(new URL('./worker.ts', import.meta.url))
+  // A run makes much that lives for a moment only: with room for it, less of that is taken for lasting.
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { resourceLimits: { maxYoungGenerationSizeMb: 64 } })
   const runs: Run[] = []
   try {
     for (let share = next(); share !== null; share = next()) {

@@ -170,6 +170,7 @@ export class SimLogs {
 
   /** Ops that this node once stamped by a clock that was wrong: it writes them again, under the same id. */
   private ownFromFuture(times: Times): Op[] {
+    if (this.held.length === 0) return []
     const own = this.held.filter(({ author }) => author === this.nodeId).map(({ op }) => op)
     const ids = new Set([...this.registers.values()].flatMap((register) => [...register.keys()]))
     return [...new Map(own.map((op) => [op.id, op])).values()].filter((op) => isFuture(op.hlc, times.ringMs) && !ids.has(op.id))

@@ -126,16 +126,17 @@ export class SimNode {
     return { monotonicMs: worldMs + this.monotonicOffsetMs, wallMs: START_MS + worldMs + this.wallOffsetMs }
   }
 
-  /** Ring time is worked out when it is asked for: few letters need it. */
+  /** Ring time is worked out when it is first asked for: few letters need it, and those often. */
   times(worldMs: number): Times {
     const timeNow = (): number => {
       const now = this.clocks(worldMs)
       return this.running === null ? now.wallMs : this.rules.ringTimeMs(this.running.ringTime, now)
     }
+    let known: number | null = null
     return {
       worldMs,
       get ringMs() {
-        return timeNow()
+        return (known ??= timeNow())
       },
     }
   }

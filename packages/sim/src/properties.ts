@@ -26,7 +26,7 @@ const HANDOVER_MS_MAX = 2_000
 const LOSSY_LEASE_MS = 10_000
 const VIOLATIONS_MAX = 20
 /** In a large ring this many nodes are asked for their roster and layout: each asks for the whole ring's. */
-const LAYOUTS_MAX = 50
+const LAYOUTS_MAX = 12
 
 /** What must hold in every run. Knows more than any node: it sees all of them, and forgets nothing when one crashes. */
 export class Properties implements Watcher {

@@ -51,9 +51,12 @@ export const verifyFake: VerifyRoster = (_domain, value, signature, publicKey) =
   signature === `${publicKey} over ${hashOf(value as unknown as RosterBody)}`
 
 export const withRecords = (records: Records, more: Iterable<RosterRecord>): Records => {
-  const next = new Map(records)
-  for (const record of more) next.set(idOf(record), record)
-  return next.size === records.size ? records : next
+  let next: Map<string, RosterRecord> | null = null
+  for (const record of more) {
+    const id = idOf(record)
+    if (!(next ?? records).has(id)) next = (next ?? new Map(records)).set(id, record)
+  }
+  return next ?? records
 }
 
 /** The ring's founding record, and the admissions of those that were in it from the start. */

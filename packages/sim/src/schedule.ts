@@ -1,49 +1,35 @@
-/** What is still to happen, soonest first; what is due at one instant happens in the order it was planned. A binary heap. */
+/** Far more than a run takes; bounds the shelves. */
+const TIME_MS_MAX = 3_600_000
+
+/**
+ * What is still to happen, soonest first; what is due at one instant happens in the order it was planned. One shelf a millisecond: times are whole,
+ * and none is before the one that was given out last.
+ */
 export class Schedule<T> {
-  private readonly heap: { atMs: number; order: number; item: T }[] = []
-  private order = 0
+  private readonly shelves: (T[] | undefined)[] = []
+  private atMs = 0
+  /** How many of the present shelf were given out. */
+  private given = 0
 
   plan(atMs: number, item: T): void {
-    const { heap } = this
-    const entry = { atMs, order: this.order++, item }
-    let index = heap.push(entry) - 1
-    while (index > 0) {
-      const parent = (index - 1) >> 1
-      if (!this.isSooner(index, parent)) break
-      this.swap(index, parent)
-      index = parent
-    }
+    if (!Number.isSafeInteger(atMs) || atMs < this.atMs || atMs > TIME_MS_MAX)
+      throw new RangeError(`not a time to come in whole milliseconds: ${atMs}`)
+    const { shelves } = this
+    // Without holes: an array with holes is looked up like a dictionary.
+    while (shelves.length <= atMs) shelves.push(undefined)
+    const shelf = shelves[atMs]
+    if (shelf === undefined) shelves[atMs] = [item]
+    else shelf.push(item)
   }
 
   next(): { atMs: number; item: T } | undefined {
-    const { heap } = this
-    const first = heap[0]
-    const last = heap.pop()
-    if (first === undefined || last === undefined || heap.length === 0) return first
-    heap[0] = last
-    for (let index = 0; ;) {
-      const left = 2 * index + 1
-      if (left >= heap.length) break
-      const sooner = left + 1 < heap.length && this.isSooner(left + 1, left) ? left + 1 : left
-      if (!this.isSooner(sooner, index)) break
-      this.swap(sooner, index)
-      index = sooner
+    const { shelves } = this
+    for (; this.atMs < shelves.length; this.atMs++) {
+      const shelf = shelves[this.atMs]
+      if (shelf !== undefined && this.given < shelf.length) return { atMs: this.atMs, item: shelf[this.given++] as T }
+      shelves[this.atMs] = undefined
+      this.given = 0
     }
-    return first
-  }
-
-  private isSooner(a: number, b: number): boolean {
-    const one = this.heap[a]
-    const other = this.heap[b]
-    if (one === undefined || other === undefined) return false
-    return one.atMs === other.atMs ? one.order < other.order : one.atMs < other.atMs
-  }
-
-  private swap(a: number, b: number): void {
-    const held = this.heap[a]
-    const other = this.heap[b]
-    if (held === undefined || other === undefined) return
-    this.heap[a] = other
-    this.heap[b] = held
+    return undefined
   }
 }

@@ -70,7 +70,8 @@ export class World implements Outside {
   readonly copies: ReadonlyMap<string, readonly string[]>
   private readonly schedule = new Schedule<Happening>()
   private readonly chance: Chance
-  private readonly blocked = new Set<string>()
+  /** From whom to whom nothing comes through. */
+  private readonly blocked = new Map<string, Set<string>>()
   private readonly images = new Map<string, DiskImage>()
   private readonly nodeIds: readonly string[]
   private watcher: Watcher | null = null
@@ -239,7 +240,7 @@ export class World implements Outside {
 
   send(from: string, to: string, letter: Letter): void {
     const { lossProbability, duplicateProbability, delayMsMax } = this.plot.weather
-    if (this.blocked.has(`${from}>${to}`)) return
+    if (this.blocked.size > 0 && this.blocked.get(from)?.has(to) === true) return
     const ring = this.nodes.get(from)?.ring.fingerprint ?? ''
     const copies = this.chance.isHit(duplicateProbability) ? 2 : 1
     for (let copy = 0; copy < copies; copy++) {
@@ -291,8 +292,13 @@ export class World implements Outside {
   }
 
   private cut(from: string, to: string, bothWays: boolean): void {
-    this.blocked.add(`${from}>${to}`)
-    if (bothWays) this.blocked.add(`${to}>${from}`)
+    this.block(from, to)
+    if (bothWays) this.block(to, from)
+  }
+
+  private block(from: string, to: string): void {
+    const others = this.blocked.get(from) ?? new Set()
+    this.blocked.set(from, others.add(to))
   }
 
   private strikeNode(node: SimNode, fault: Extract<Fault, { nodeId: string }>): void {

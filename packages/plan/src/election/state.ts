@@ -79,6 +79,7 @@ export const done = (state: ElectionState, ...actions: ElectionAction[]): Step<E
 /** One step after another: the actions of both, in order. */
 export function chain(first: Step<ElectionState>, next: (state: ElectionState) => Step<ElectionState>): Step<ElectionState> {
   const second = next(first.state)
+  if (first.actions.length === 0) return second
   return { state: second.state, actions: [...first.actions, ...second.actions] }
 }
 

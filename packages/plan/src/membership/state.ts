@@ -230,6 +230,8 @@ function leastSent(state: MembershipState, to: NodeId, count: number): Telling[]
     if (place >= count) continue
     picked.splice(place, 0, telling)
     if (picked.length > count) picked.pop()
+    // None is fresher than one that was never told.
+    if (picked.length === count && picked.at(-1)?.sent === 0) break
   }
   return picked
 }

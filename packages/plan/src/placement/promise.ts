@@ -210,7 +210,7 @@ function giveUp(state: PromiseState, blob: Sha256Hex, now: Now, random: number):
 /** The same map when nothing in it is over: a quiet tick copies nothing. */
 function running(map: ReadonlyMap<Sha256Hex, number>, now: Now): ReadonlyMap<Sha256Hex, number> {
   const isOver = (untilMs: number): boolean => untilMs <= now.monotonicMs
-  return map.values().some(isOver) ? new Map([...map].filter(([, untilMs]) => !isOver(untilMs))) : map
+  return map.size > 0 && map.values().some(isOver) ? new Map([...map].filter(([, untilMs]) => !isOver(untilMs))) : map
 }
 
 function without<V>(map: ReadonlyMap<Sha256Hex, V>, key: Sha256Hex): ReadonlyMap<Sha256Hex, V> {

@@ -178,18 +178,19 @@ function wordOf(state: RingTimeState, now: Now): ClockWord {
 function takeIn(state: RingTimeState, from: NodeId, word: ClockWord, now: Now): RingTimeState {
   if (!Number.isFinite(word.wallMs)) return state
   const clocks = new Map(state.clocks)
-  const vouched = new Map(state.vouched)
+  let vouched: Map<NodeId, Clock> | null = null
   const theirsMs = word.wallMs - now.monotonicMs
   const keep = (clock: Clock): void => {
     if (clock.nodeId !== state.nodeId && isNews(clocks, clock)) clocks.set(clock.nodeId, clock)
-    if (clock.isSynchronised && isNews(vouched, clock)) vouched.set(clock.nodeId, clock)
+    if (clock.isSynchronised && isNews(vouched ?? state.vouched, clock))
+      vouched = (vouched ?? new Map(state.vouched)).set(clock.nodeId, clock)
   }
   keep({ nodeId: from, offsetMs: theirsMs, isSynchronised: word.isSynchronised, toldAtMs: now.monotonicMs })
   for (const { nodeId, aheadMs, isSynchronised, ageMs } of word.heard.slice(0, CLOCKS_MAX)) {
     if (!Number.isFinite(aheadMs) || !(ageMs >= 0)) continue
     keep({ nodeId, offsetMs: theirsMs + aheadMs, isSynchronised, toldAtMs: now.monotonicMs - ageMs })
   }
-  return { ...state, clocks, vouched }
+  return { ...state, clocks, vouched: vouched ?? state.vouched }
 }
 
 const isNews = (known: ReadonlyMap<NodeId, Clock>, clock: Clock): boolean =>
