@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { playSeeds } from './crew.ts'
+import { sharesOf, workOff, type Task } from './crew.ts'
 import { FAILED_SEEDS } from './failed-seeds.ts'
 import { recordSeed } from './history.ts'
 import { MUTANTS } from './mutants.ts'
 import { RULES } from './rules.ts'
-import { runSeed, type Run } from './run.ts'
+import { runSeed, type Range, type Run } from './run.ts'
 
 const USAGE = `Plays rings of machines in virtual time, with everything going wrong, and checks what must hold.
 
@@ -25,7 +25,7 @@ const NODES_MAX = 1_000
 interface Options {
   readonly seeds: number
   readonly first: number
-  readonly range: { readonly from: number; readonly to: number }
+  readonly range: Range
   readonly isJson: boolean
   readonly budgetMs: number
 }
@@ -81,7 +81,7 @@ function wholeNumber(option: string, text: string): number {
   return Number(text)
 }
 
-function parseRange(text: string): { from: number; to: number } {
+function parseRange(text: string): Range {
   const [, from = '', to = from] = /^(\d{1,4})(?:\.\.(\d{1,4}))?$/.exec(text) ?? []
   const range = { from: Number(from), to: Number(to === '' ? from : to) }
   if (from === '' || range.from < 1 || range.to < range.from || range.to > NODES_MAX) {
@@ -90,12 +90,12 @@ function parseRange(text: string): { from: number; to: number } {
   return range
 }
 
-function playOne(seed: number, range: { from: number; to: number }, hasTrace: boolean): number {
+function playOne(seed: number, range: Range, hasTrace: boolean): number {
   return report(runSeed(seed, range, RULES, hasTrace ? (line) => console.log(line) : null))
 }
 
 /** Bundling and drawing the page takes about a second. */
-async function drawOne(seed: number, range: { from: number; to: number }, path: string): Promise<number> {
+async function drawOne(seed: number, range: Range, path: string): Promise<number> {
   const { run, history } = recordSeed(seed, range, RULES)
   const { pageOf } = await import('./page.ts')
   const page = await pageOf(history)
@@ -117,11 +117,12 @@ function report(run: Run): number {
 
 async function playMany({ seeds, first, range, isJson, budgetMs }: Options): Promise<number> {
   const startedAtMs = performance.now()
-  const known = FAILED_SEEDS.map(({ seed, from, to }) => runSeed(seed, { from, to }, RULES))
-  const runs = [...known, ...(await playSeeds({ first, count: seeds }, range, budgetMs))]
+  const known = FAILED_SEEDS.map(({ seed, from, to }) => ({ seed, from, to }))
+  const others = Iterator.from(seedsFrom(first, seeds)).map((seed) => ({ seed, ...range }))
+  const runs = [...(await runsOf(sharesOf(known, Infinity))), ...(await runsOf(sharesOf(others, budgetMs)))]
   const seconds = (performance.now() - startedAtMs) / 1000
   const failed = runs.filter((run) => run.violations.length > 0)
-  const survivors = Object.entries(MUTANTS).filter(([, rules]) => !isCaught(rules, first))
+  const survivors = await survivingMutants(first)
   const sizes = runs.map((run) => run.nodes).toSorted((a, b) => a - b)
   const summary = {
     seeds: runs.length,
@@ -140,22 +141,25 @@ async function playMany({ seeds, first, range, isJson, budgetMs }: Options): Pro
   return failed.length === 0 && survivors.length === 0 ? 0 : 1
 }
 
-/** A planted fault has to break a property within a thousand seeds. Small rings are quick, and enough. */
-function isCaught(rules: typeof RULES, first: number): boolean {
-  for (let seed = first; seed < first + MUTANT_SEEDS_MAX; seed++) {
-    if (runSeed(seed, { from: 3, to: 12 }, rules).violations.length > 0) return true
-  }
-  return false
+function* seedsFrom(first: number, count: number): Generator<number> {
+  for (let seed = first; seed < first + count; seed++) yield seed
 }
 
-function tell(
-  failed: readonly Run[],
-  survivors: readonly (readonly [string, unknown])[],
-  summary: Record<string, unknown>,
-  eventsPerSecond: number,
-): void {
+async function runsOf(tasks: Iterable<Task>): Promise<Run[]> {
+  return (await workOff(tasks)).flatMap((answer) => (answer.kind === 'play' ? answer.runs : []))
+}
+
+/** A planted fault has to break a property within a thousand seeds. Small rings are quick, and enough. */
+async function survivingMutants(first: number): Promise<string[]> {
+  const hunts = Object.keys(MUTANTS).map((mutant): Task => {
+    return { kind: 'hunt', mutant, first, count: MUTANT_SEEDS_MAX, range: { from: 3, to: 12 } }
+  })
+  return (await workOff(hunts)).flatMap((answer) => (answer.kind === 'hunt' && !answer.isCaught ? [answer.mutant] : []))
+}
+
+function tell(failed: readonly Run[], survivors: readonly string[], summary: Record<string, unknown>, eventsPerSecond: number): void {
   for (const run of failed) console.log(`seed ${run.seed} (${run.nodes} nodes): ${run.violations[0] ?? ''}`)
-  for (const [name] of survivors) console.log(`planted fault not noticed: ${name}`)
+  for (const name of survivors) console.log(`planted fault not noticed: ${name}`)
   for (const [name, value] of Object.entries(summary)) console.log(`${name.padEnd(20)} ${String(value)}`)
   console.log(`${'eventsPerSecond'.padEnd(20)} ${Math.round(eventsPerSecond)}`)
 }

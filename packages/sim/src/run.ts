@@ -8,6 +8,12 @@ import { Chance } from './random.ts'
 import type { Rules } from './rules.ts'
 import { World, type Watcher } from './world.ts'
 
+/** Sizes of rings, both possible. */
+export interface Range {
+  readonly from: number
+  readonly to: number
+}
+
 export interface Run {
   readonly seed: number
   readonly nodes: number
@@ -25,13 +31,13 @@ export interface Observer extends Watcher {
 /** Ring sizes lean to the small: of 5..50 half are at most 7, one in twenty is above 42. */
 const SIZE_POWER = 4
 
-export const sizeOf = (seed: number, range: { from: number; to: number }): number =>
+export const sizeOf = (seed: number, range: Range): number =>
   range.from + Math.floor((range.to - range.from + 1) * new Chance(seed, 0).draw() ** SIZE_POWER)
 
 /** One seed from start to end: 60 s of faults and 60 s of peace, in virtual time. */
 export function runSeed(
   seed: number,
-  range: { from: number; to: number },
+  range: Range,
   rules: Rules,
   trace: ((line: string) => void) | null = null,
   observe: (world: World, properties: Properties) => Observer = (_, properties) => properties,

@@ -1,5 +1,5 @@
 import type { NodeId } from '@thatdam/protocol/ids'
-import type { MembershipAction, MembershipEvent, MembershipMessage } from './contract.ts'
+import type { MembershipEvent, MembershipMessage } from './contract.ts'
 import { tickCall, tickProbe, tickSync, tickUrge } from './probing.ts'
 import { buryLateSuspects, takeIn } from './rumours.ts'
 import {
