@@ -13,6 +13,12 @@ test('a ring of one lies at the top', () => {
   expect(ringPositions([node('alone')]).get('alone')).toEqual({ x: 160, y: 56 })
 })
 
+test('who is ready to take over is told in words and drawn with a broken line, once it leads as the leader alone', () => {
+  const html = renderToStaticMarkup(<Ring nodes={[node('a', { leader: true, standby: true }), node('b', { standby: true }), node('c')]} />)
+  expect(html).toContain('aria-label="3 machines, led by a, ready to take over: b"')
+  expect(html.match(/data-standby/g)).toHaveLength(1)
+})
+
 test('the drawing says in words who leads and who is away, and leaves out flows to strangers', () => {
   const html = renderToStaticMarkup(
     <Ring

@@ -4,6 +4,8 @@ export interface RingNode {
   id: string
   name: string
   leader: boolean
+  /** Ready to lead when the leader falls silent: drawn with a broken line around. */
+  standby?: boolean
   /** Not heard from: drawn hollow. */
   away: boolean
   /** Under the name: "Pi 5, 3 s ago". */
@@ -46,8 +48,14 @@ export function ringPositions(nodes: readonly RingNode[]): Map<string, { x: numb
 
 function sentence(nodes: readonly RingNode[]): string {
   const leader = nodes.find((node) => node.leader)
+  const standbys = nodes.filter((node) => node.standby === true && !node.leader).map((node) => node.name)
   const away = nodes.filter((node) => node.away).length
-  return `${nodes.length} ${nodes.length === 1 ? 'machine' : 'machines'}${leader ? `, led by ${leader.name}` : ''}${away > 0 ? `, ${away} away` : ''}`
+  return [
+    `${nodes.length} ${nodes.length === 1 ? 'machine' : 'machines'}`,
+    ...(leader ? [`led by ${leader.name}`] : []),
+    ...(standbys.length > 0 ? [`ready to take over: ${standbys.join(' and ')}`] : []),
+    ...(away > 0 ? [`${away} away`] : []),
+  ].join(', ')
 }
 
 export function Ring({ nodes, flows = [], selectedId, onSelect, named, className }: RingProps) {
@@ -109,6 +117,18 @@ function RingDot(props: {
       <circle cx={at.x} cy={at.y} r={round(Math.min(22, radius * 2.75))} fill="transparent" />
       {selected ? <circle cx={at.x} cy={at.y} r={round(radius + 6)} fill="none" stroke="var(--c-ink-faint)" strokeWidth={1} /> : null}
       <circle cx={at.x} cy={at.y} r={radius} fill={node.away ? 'var(--c-ground)' : colour} stroke={colour} strokeWidth={1.75} />
+      {node.standby === true && !node.leader ? (
+        <circle
+          cx={at.x}
+          cy={at.y}
+          r={round(radius + 3.5)}
+          fill="none"
+          stroke={colour}
+          strokeWidth={1.25}
+          strokeDasharray="2.5 2.5"
+          data-standby
+        />
+      ) : null}
       {node.leader ? <circle cx={at.x} cy={at.y} r={round(radius + 3.5)} fill="none" stroke={colour} strokeWidth={1.25} /> : null}
       {isNamed ? (
         <text
