@@ -105,7 +105,7 @@ export function fakeOthers(nowMs: number): LocalMember[] {
           [planned('transcoder', 'full', 'It has a graphics card that encodes.'), { state: 'not-in-this-version' }],
           [
             planned('deriver', 'light', 'It makes thumbnails of what lies on its own disk.'),
-            { state: 'backing-off', restarts: 3, reason: 'ended by itself three times; the next start is in 40 s.' },
+            { state: 'backing-off', restarts: 3, reason: 'It ended by itself three times; the next start is in 40 s.' },
           ],
         ],
         free: 61,

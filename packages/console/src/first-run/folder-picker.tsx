@@ -2,6 +2,8 @@
 import { useQuery } from '@tanstack/react-query'
 import { Button } from '@thatdam/ui/button'
 import { Dialog } from '@thatdam/ui/dialog'
+import { Field } from '@thatdam/ui/field'
+import { Input } from '@thatdam/ui/input'
 import { Skeleton } from '@thatdam/ui/skeleton'
 import { ArrowUp, ChevronRight, Folder, FolderLock } from 'lucide-react'
 import { useState } from 'react'
@@ -9,16 +11,22 @@ import { sentenceOf, useTRPC } from '../client.tsx'
 
 export interface FolderPickerProps {
   machine: string
+  /** Of another machine of the ring; left out: the one whose console this is. */
+  nodeId?: string
   onPick: (path: string) => void
   onClose: () => void
 }
 
 /** The machine's own folders, one level at a time: a browser may be on another machine. */
-export function FolderPicker({ machine, onPick, onClose }: FolderPickerProps) {
+export function FolderPicker({ machine, nodeId, onPick, onClose }: FolderPickerProps) {
   const trpc = useTRPC()
   const [path, setPath] = useState<string | null>(null)
-  const listing = useQuery(trpc.folders.list.queryOptions({ path }, { staleTime: 0 }))
+  const listing = useQuery(
+    trpc.folders.list.queryOptions({ path, ...(nodeId === undefined ? {} : { nodeId }) }, { staleTime: 0, retry: false }),
+  )
   const { data, error } = listing
+  if (error !== null && nodeId !== undefined)
+    return <TypeFolder machine={machine} reason={sentenceOf(error)} onPick={onPick} onClose={onClose} />
   return (
     <Dialog
       open
@@ -76,6 +84,40 @@ export function FolderPicker({ machine, onPick, onClose }: FolderPickerProps) {
         </ul>
         {data?.truncated ? <p className="p-3 text-base text-ink-faint">Only the first 1,000 folders are shown.</p> : null}
       </div>
+    </Dialog>
+  )
+}
+
+/** A machine whose folders cannot be listed from here: its path is typed, and the machine says when it is not there. */
+function TypeFolder({ machine, reason, onPick, onClose }: FolderPickerProps & { reason: string }) {
+  const [path, setPath] = useState('')
+  return (
+    <Dialog
+      open
+      onOpenChange={(open) => {
+        if (!open) onClose()
+      }}
+      title="Type a folder"
+      description={`The folders on ${machine} cannot be listed from here. ${reason}`}
+      width="sm"
+    >
+      <form
+        className="flex flex-col gap-4 pb-2"
+        onSubmit={(event) => {
+          event.preventDefault()
+          onPick(path.trim())
+        }}
+      >
+        <Field label={`Folder on ${machine}`} hint="The whole path, as that machine writes it.">
+          <Input value={path} spellCheck={false} maxLength={1024} onChange={(event) => setPath(event.target.value)} />
+        </Field>
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" variant="primary" disabled={path.trim() === ''}>
+            Add
+          </Button>
+        </div>
+      </form>
     </Dialog>
   )
 }

@@ -1,6 +1,5 @@
 'use client'
 import { useMutation } from '@tanstack/react-query'
-import { Banner } from '@thatdam/ui/banner'
 import { Button, IconButton } from '@thatdam/ui/button'
 import { useToast } from '@thatdam/ui/toast'
 import { FolderPlus, RefreshCw, TriangleAlert, X } from 'lucide-react'
@@ -12,7 +11,20 @@ import { age, count } from '../format.tsx'
 import { useShowError } from '../query.tsx'
 import { useNow } from '../state.tsx'
 
-export function Folders({ agent }: { agent: AgentState }) {
+export interface FoldersProps {
+  machine: {
+    nodeId: string
+    name: string
+    self: boolean
+    awake: boolean
+    paths: readonly string[]
+    /** What its indexer told; null: nothing to this machine. */
+    index: AgentState['index']
+  }
+}
+
+/** Folders of one machine of the ring that are read into the library. */
+export function Folders({ machine }: FoldersProps) {
   const trpc = useTRPC()
   const toast = useToast()
   const showError = useShowError()
@@ -21,29 +33,24 @@ export function Folders({ agent }: { agent: AgentState }) {
   const rescan = useMutation(
     trpc.index.rescan.mutationOptions({ onError: showError, onSuccess: () => toast({ text: 'The folders are looked through again.' }) }),
   )
-  const paths = agent.settings.indexPaths
+  const { nodeId, paths, index } = machine
   return (
     <div className="flex flex-col gap-3">
-      {agent.settingsProblems.map((problem) => (
-        <Banner key={problem} tone="warning">
-          {problem}
-        </Banner>
-      ))}
       {paths.length === 0 ? <p className="text-lg text-ink-soft">None yet.</p> : null}
       <ul className="flex flex-col gap-2">
         {paths.map((path) => (
           <FolderRow
             key={path}
             path={path}
-            agent={agent}
+            index={index}
             onRemove={() =>
               save.mutate(
-                { indexPaths: paths.filter((other) => other !== path) },
+                { nodeId, indexPaths: paths.filter((other) => other !== path) },
                 {
                   onSuccess: () =>
                     toast({
                       text: `“${path}” is not read any more. Nothing in it was deleted.`,
-                      action: { label: 'Undo', onAction: () => save.mutate({ indexPaths: [...paths] }) },
+                      action: { label: 'Undo', onAction: () => save.mutate({ nodeId, indexPaths: [...paths] }) },
                     }),
                 },
               )
@@ -52,23 +59,24 @@ export function Folders({ agent }: { agent: AgentState }) {
         ))}
       </ul>
       <div className="flex flex-wrap items-center gap-2">
-        <Button variant={paths.length === 0 ? 'primary' : 'secondary'} busy={save.isPending} onClick={() => setPicks(true)}>
+        <Button variant={machine.self && paths.length === 0 ? 'primary' : 'secondary'} busy={save.isPending} onClick={() => setPicks(true)}>
           <FolderPlus className="size-4" aria-hidden /> Add a folder
         </Button>
-        {paths.length === 0 ? null : (
+        {paths.length === 0 || !machine.self ? null : (
           <Button variant="quiet" busy={rescan.isPending} onClick={() => rescan.mutate()}>
             <RefreshCw className="size-4" aria-hidden /> Look for changes now
           </Button>
         )}
-        <LastLook agent={agent} />
+        <LastLook index={index} />
       </div>
       {picks ? (
         <FolderPicker
-          machine={agent.settings.name}
+          machine={machine.name}
+          {...(machine.self ? {} : { nodeId })}
           onClose={() => setPicks(false)}
           onPick={(path) => {
             setPicks(false)
-            if (!paths.includes(path)) save.mutate({ indexPaths: [...paths, path] })
+            if (!paths.includes(path)) save.mutate({ nodeId, indexPaths: [...paths, path] })
           }}
         />
       ) : null}
@@ -76,8 +84,8 @@ export function Folders({ agent }: { agent: AgentState }) {
   )
 }
 
-function FolderRow({ path, agent, onRemove }: { path: string; agent: AgentState; onRemove: () => void }) {
-  const root = agent.index?.roots.find((one) => one.path === path)
+function FolderRow({ path, index, onRemove }: { path: string; index: AgentState['index']; onRemove: () => void }) {
+  const root = index?.roots.find((one) => one.path === path)
   const problem = root?.problem ?? null
   return (
     <li className="flex items-center gap-3 rounded-md border border-line bg-surface py-1.5 pr-1.5 pl-3">
@@ -98,8 +106,8 @@ function FolderRow({ path, agent, onRemove }: { path: string; agent: AgentState;
   )
 }
 
-function LastLook({ agent }: { agent: AgentState }) {
+function LastLook({ index }: { index: AgentState['index'] }) {
   const now = useNow(10_000)
-  const at = agent.index?.lastFinishedAtMs ?? null
+  const at = index?.lastFinishedAtMs ?? null
   return at === null ? null : <span className="text-base text-ink-faint">Looked through {age(at, now)}</span>
 }

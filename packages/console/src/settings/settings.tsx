@@ -1,4 +1,5 @@
 'use client'
+import { Banner } from '@thatdam/ui/banner'
 import { Button } from '@thatdam/ui/button'
 import { Skeleton } from '@thatdam/ui/skeleton'
 import { ThemeChoice } from '@thatdam/ui/theme-choice'
@@ -9,6 +10,8 @@ import { CloudState } from './cloud-state.tsx'
 import { Folders } from './folders.tsx'
 import { MachineForm } from './machine-form.tsx'
 import { PasswordForm } from './password-form.tsx'
+import { RecoveryKey } from './recovery-key.tsx'
+import { RingWishes } from './ring-wishes.tsx'
 
 export function Settings() {
   const agent = useLiveState().state?.agent ?? null
@@ -28,10 +31,24 @@ export function Settings() {
               title="Folders"
               text="What is in these folders of this machine is in the library. Files are read where they are, never moved or changed."
             >
-              <Folders agent={agent} />
+              {agent.settingsProblems.map((problem) => (
+                <Banner key={problem} tone="warning">
+                  {problem}
+                </Banner>
+              ))}
+              <Folders
+                machine={{
+                  nodeId: agent.node.nodeId,
+                  name: agent.settings.name,
+                  self: true,
+                  awake: true,
+                  paths: agent.settings.indexPaths,
+                  index: agent.index,
+                }}
+              />
             </Section>
             <Section title="This machine" text="How it is called in the ring.">
-              <MachineForm agent={agent} />
+              <MachineForm nodeId={agent.node.nodeId} settings={agent.settings} />
             </Section>
             <Section
               title="Owner’s password"
@@ -47,6 +64,15 @@ export function Settings() {
                   Sign out on this device
                 </Button>
               ) : null}
+            </Section>
+            <Section title="Ring" text="Wishes for all machines together. Left alone, the ring decides.">
+              <RingWishes agent={agent} />
+            </Section>
+            <Section
+              title="Recovery key"
+              text="A key on paper that outranks every machine. With it you put out a stolen machine, or take the ring back when all that may let machines in are gone."
+            >
+              <RecoveryKey made={agent.ring.recoveryKeyMade} ringName={agent.settings.name} />
             </Section>
             <Section title="Look" text="Dark is made for judging pictures.">
               <ThemeChoice />

@@ -11,6 +11,7 @@ import { useRef, useState, type ReactNode } from 'react'
 import { useTRPC } from '../client.tsx'
 import { KEY_MAP, useKeys } from '../keys.tsx'
 import { PageLink, useNavigation, type PageName } from '../navigation.tsx'
+import { JoinNotice } from '../nodes/join-notice.tsx'
 import { useLiveState } from '../state.tsx'
 import { Palette } from './palette.tsx'
 
@@ -55,6 +56,7 @@ export function Shell({ children }: { children: ReactNode }) {
       <Rail onPalette={() => setPalette(true)} onKeyMap={() => setKeyMap(true)} />
       <main className="flex min-h-0 min-w-0 flex-1 flex-col">
         <Notices />
+        <JoinNotice />
         <div className="min-h-0 flex-1">{children}</div>
       </main>
       <BottomBar />
