@@ -3,10 +3,17 @@ import { dirname, join } from 'node:path'
 
 /*
  * Where this program lies. Installed: `dist/thatdam.cjs` with `dist/services/*.cjs` (the build replaces `import.meta.*` by CommonJS names).
- * From a checkout: the TypeScript sources themselves, which Node runs directly.
+ * From a checkout: the TypeScript sources themselves, which Node runs directly. Bundles of parts that are loaded later (`dist/runtimes/…`)
+ * hold this file too.
  */
 const bundled = import.meta.filename.endsWith('.cjs')
-const programDir = import.meta.dirname
+const programDir = bundled ? folderWith('thatdam.cjs') : import.meta.dirname
+
+function folderWith(name: string): string {
+  let folder = import.meta.dirname
+  while (!existsSync(join(folder, name)) && dirname(folder) !== folder) folder = dirname(folder)
+  return folder
+}
 
 /** What Node runs for a service's own process. */
 export function serviceEntry(name: string): string {
