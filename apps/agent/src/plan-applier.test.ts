@@ -210,6 +210,15 @@ test('while services are still being changed, a plan is not taken for applied', 
   expect(goods).toEqual([first])
 }, 30_000)
 
+test('what comes up only later is tested then', async () => {
+  applier = make(null)
+  await applier.apply(planOf(planned('media-api'), planned('indexer', { late: true })))
+  await until('it passed without the one that waits', () => applier.state().selfTest?.ok && stateOf('indexer')?.state === 'waiting')
+  await applier.command('indexer', 'listen', { sick: true })
+  await until('it is ill', () => applier.state().selfTest?.ok === false)
+  expect(applier.state().selfTest?.failures).toEqual([{ name: 'indexer', reason: 'Its lungs are full.' }])
+})
+
 test('what was started anew is tested anew', async () => {
   applier = make(null)
   await applier.apply(planOf(planned('media-api'), planned('indexer')))

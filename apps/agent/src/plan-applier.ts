@@ -91,7 +91,7 @@ export class PlanApplier {
   private peersKey = ''
   private readonly tester: SelfTester
   private selfTest: PlanSelfTest | null = null
-  /** Something was started since the last self-test began. */
+  /** Something was started, or came up, since the last self-test began. */
   private untested = false
 
   /** `before`: what the run before found out. */
@@ -266,6 +266,8 @@ export class PlanApplier {
     const peers = this.peers()
     const peersKey = JSON.stringify(peers)
     if (peersKey !== this.peersKey) {
+      const known = this.peersKey
+      if (Object.values(peers).some((url) => !known.includes(JSON.stringify(url)))) this.untested = true
       this.peersKey = peersKey
       for (const slot of this.slots.values()) slot.running?.setPeers(peers)
     }

@@ -24,15 +24,17 @@ export interface SelfTesterOptions {
 }
 
 /*
- * After a plan was applied: does everything that should run answer?
+ * After a plan was applied, and when a service of it came up later: does everything that should run answer?
  *
  *   begin ─▶ ask all ─ well ─▶ done{ok}
- *               └ not ─▶ done{tries 1} ─ 1 s ─▶ … done{tries 2} ─ 2 s ─▶ … done{tries 3} ─ 60 s ─▶ … until it is well or another begins
+ *               └ not ─▶ done{tries 1} ─ 1 s ─▶ … done{tries 2} ─ 2 s ─▶ … done{tries 3} ─ 60 s ─▶ … until it is well
+ *   begin again goes on counting: a service that comes up and falls over is not new each time. cancel forgets.
  */
 export class SelfTester {
   private readonly options: SelfTesterOptions
   /** Counts what was begun: an answer of an earlier one is no longer asked for. */
   private round = 0
+  private failedTries = 0
   private timer: NodeJS.Timeout | null = null
 
   constructor(options: SelfTesterOptions) {
@@ -40,24 +42,29 @@ export class SelfTester {
   }
 
   begin(): void {
-    this.cancel()
-    void this.test(this.round, 1)
+    this.round += 1
+    if (this.timer) clearTimeout(this.timer)
+    this.timer = null
+    void this.test(this.round)
   }
 
   cancel(): void {
     this.round += 1
+    this.failedTries = 0
     if (this.timer) clearTimeout(this.timer)
     this.timer = null
   }
 
-  private async test(round: number, tries: number): Promise<void> {
+  private async test(round: number): Promise<void> {
     const found = await Promise.all(this.options.services().map(async (service) => await this.failureOf(service)))
     if (round !== this.round) return
     const failures = found.filter((failure) => failure !== null)
     const ok = failures.length === 0
+    const tries = Math.min(this.failedTries + 1, SELF_TESTS_MAX)
+    this.failedTries = ok ? 0 : tries
     if (!ok) {
       const waitMs = tries < SELF_TESTS_MAX ? RETRY_MS * tries : LATER_MS * (1 + Math.random() / 2)
-      this.timer = setTimeout(() => void this.test(round, Math.min(tries + 1, SELF_TESTS_MAX)), waitMs)
+      this.timer = setTimeout(() => void this.test(round), waitMs)
       this.timer.unref()
     }
     this.options.done({ atMs: Date.now(), ok, tries, failures })

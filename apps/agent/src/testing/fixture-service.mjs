@@ -1,7 +1,7 @@
 // A child service for tests. What it does is in its params: {crash: true} ends at once, {deaf: true} ignores the stop and SIGTERM,
 // {grandchild: true} starts a process of its own ({grandchild: 'setsid'}: in its own session), {eat: MiB} takes memory, {clings: true}
 // stays when its channel closes, as no real service does; {sick: true | 'error' | 'silent'} is not well, {faints: true} ends when it is asked
-// how it is.
+// how it is; {late: true} waits for the command to listen.
 import { spawn } from 'node:child_process'
 import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -28,6 +28,11 @@ function start(given) {
   }
   if (config.params.grandchild) grandchild = spawn('sleep', ['600'], { stdio: 'ignore', detached: config.params.grandchild === 'setsid' })
   if (config.params.eat) globalThis.eaten = Buffer.alloc(config.params.eat * 1024 * 1024, 1)
+  if (!config.params.late) listen()
+  else process.send({ type: 'waiting', reason: 'It is not time yet.' })
+}
+
+function listen() {
   const server = createServer((request, response) => {
     if (request.headers['x-thatdam-local'] !== config.localToken) response.writeHead(401).end()
     else if (request.url === '/-/health') answerHealth(response)
@@ -50,7 +55,12 @@ function answerHealth(response) {
 
 function answer({ id, command, params }) {
   if (command === 'exit') process.exit(7)
-  if (command === 'try') process.send({ type: 'result', id, ok: true, value: attempt(params) })
+  if (command === 'listen') {
+    Object.assign(config.params, params)
+    listen()
+    process.send({ type: 'running', reason: '' })
+    process.send({ type: 'result', id, ok: true, value: {} })
+  } else if (command === 'try') process.send({ type: 'result', id, ok: true, value: attempt(params) })
   else if (command === 'told') process.send({ type: 'result', id, ok: true, value: told })
   else if (command === 'config') process.send({ type: 'result', id, ok: true, value: { indexPaths: config.indexPaths } })
   else if (command === 'names' || command === 'end-session') {
