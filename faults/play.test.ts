@@ -10,6 +10,7 @@ const OPTIONS: PlayOptions = {
   slice: { number: 1, of: 1 },
   untilMs: Infinity,
   stopsAtViolation: false,
+  patienceMs: 1_000,
   say: () => undefined,
 }
 

@@ -20,12 +20,11 @@ export interface PlayOptions {
   readonly untilMs: number
   /** A planted fault: the first violation is enough. */
   readonly stopsAtViolation: boolean
+  readonly patienceMs: number
   readonly say: (text: string) => void
 }
 
-const PATIENCE_MS = 60_000
-/** Whoever waits for what a planted fault prevents waits for nothing: some times what the agent itself takes is enough. */
-const PLANTED_PATIENCE_MS = 20_000
+export const PATIENCE_MS = 60_000
 /** Spreads the seeds of neighbouring trials apart. */
 const SEED_STEP = 1_000_003
 
@@ -45,7 +44,7 @@ export async function play(experiment: Experiment, options: PlayOptions): Promis
     agentDist: options.agentDist,
     directory,
     say,
-    patienceMs: options.stopsAtViolation ? PLANTED_PATIENCE_MS : PATIENCE_MS,
+    patienceMs: options.patienceMs,
     violated,
     took: (ms) => void timesMs.push(ms),
     edits: (acknowledged, lost) => {

@@ -7,7 +7,7 @@ import { AGENT_DIST } from '@thatdam/testkit/ring/program'
 import { figuresOf, mergeTallies, type Experiment, type FaultResult, type Need, type Tally } from './contract.ts'
 import { EXPERIMENTS } from './list.ts'
 import { buildMutant, loadMutant } from './mutant.ts'
-import { play, type Slice } from './play.ts'
+import { PATIENCE_MS, play, type Slice } from './play.ts'
 import { endRings } from './support/rings.ts'
 
 const USAGE = `Plays faults against real agents, and checks what must hold.
@@ -124,9 +124,15 @@ async function playWhole(experiment: Experiment, options: Options): Promise<Faul
     trials: options.trials ?? experiment.trials,
     say: (text: string) => console.log(`  ${text}`),
   }
-  const own = await play(experiment, { ...shared, agentDist: AGENT_DIST, untilMs: startMs + limitMs * OWN_SHARE, stopsAtViolation: false })
+  const own = await play(experiment, {
+    ...shared,
+    agentDist: AGENT_DIST,
+    untilMs: startMs + limitMs * OWN_SHARE,
+    stopsAtViolation: false,
+    patienceMs: PATIENCE_MS,
+  })
   sayUnplayed(own, shared.trials, options.slice)
-  const faults = await playMutants(experiment, shared, startMs + limitMs)
+  const faults = await playMutants(experiment, shared, { own, untilMs: startMs + limitMs })
   const kept =
     options.keep === null
       ? own
@@ -141,11 +147,17 @@ function sayUnplayed(tally: Tally, trials: number, slice: Slice): void {
   if (tally.trials < due) console.log(`  ${due - tally.trials} of ${due} trials were not played: the time was up.`)
 }
 
+/**
+ * Whoever waits for what a planted fault prevents waits for nothing: three times the longest that the agent itself took is enough to tell it from a
+ * slow machine.
+ */
+const plantedPatienceMs = (own: Tally): number => Math.min(PATIENCE_MS, Math.max(15_000, 3 * Math.max(0, ...own.timesMs)))
+
 /** With slices, each takes its share of the planted faults. */
 async function playMutants(
   experiment: Experiment,
   shared: { seed: number; slice: Slice; trials: number; say: (text: string) => void },
-  untilMs: number,
+  { own, untilMs }: { own: Tally; untilMs: number },
 ): Promise<{ tried: number; caught: number }> {
   let tried = 0
   let caught = 0
@@ -156,7 +168,7 @@ async function playMutants(
       continue
     }
     const { plants } = await loadMutant(name)
-    const quiet = { ...shared, slice: { number: 1, of: 1 }, say: () => undefined }
+    const quiet = { ...shared, slice: { number: 1, of: 1 }, say: () => undefined, patienceMs: plantedPatienceMs(own) }
     const tally = await play(experiment, { ...quiet, agentDist: buildMutant(name), untilMs, stopsAtViolation: true })
     tried += 1
     if (tally.violations.length > 0) caught += 1

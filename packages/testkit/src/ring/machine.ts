@@ -106,6 +106,19 @@ export class RingMachine {
     })
   }
 
+  /** Runs `thatdam <args>` on this machine to its end, with what else is in its environment. */
+  async thatdam(environment: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<{ code: number; output: string }> {
+    const child = this.host.spawn(process.execPath, agentCommand(this.options.agentDist, args), {
+      cwd: this.options.directory,
+      env: { ...this.environment(), ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    const code = await new Promise<number>((resolve) => child.once('close', (value) => resolve(value ?? 1)))
+    return { code, output }
+  }
+
   /** Pulls the plug: kill -9 of everything in the host at once. What was not on disk is gone. */
   async powerCut(): Promise<void> {
     this.isStopping = true
@@ -184,10 +197,15 @@ export class RingMachine {
     return existsSync(file) ? SignedPlan.parse(JSON.parse(readFileSync(file, 'utf8'))) : null
   }
 
-  /** Sets its wall clock this far off, while it runs or before its start, and waits until its agent has taken it. */
-  async setClock(offsetMs: number): Promise<void> {
+  /** Sets its wall clock this far off. An agent that runs takes it within a second. */
+  offsetClock(offsetMs: number): void {
     if (!this.options.hasClock) throw new Error(`${this.name} was made without a clock that can be set`)
     setOffset(this.clockFile, offsetMs)
+  }
+
+  /** The same, while it runs or before its start, and waits until its agent has taken it. */
+  async setClock(offsetMs: number): Promise<void> {
+    this.offsetClock(offsetMs)
     if (this.powerNow !== 'on') return
     await until(
       `${this.name} has its clock ${offsetMs} ms off`,

@@ -22,6 +22,8 @@ export interface RingOptions {
   readonly console?: 'real' | 'stand-in'
   /** Folder with thatdam.cjs; left out: the built agent. */
   readonly agentDist?: string
+  /** Hosts after those of the machines, for other programs of a test. */
+  readonly spareHosts?: number
   /** Wall clocks can be set. Needs libfaketime. */
   readonly hasClocks?: boolean
   readonly mode?: 'namespaces' | 'loopback'
@@ -51,7 +53,10 @@ export class TestRing {
   readonly machines: readonly RingMachine[]
 
   static async up(options: RingOptions): Promise<TestRing> {
-    const hosts = await upHosts({ subnets: [options.profiles.length], ...(options.mode === undefined ? {} : { mode: options.mode }) })
+    const hosts = await upHosts({
+      subnets: [options.profiles.length + (options.spareHosts ?? 0)],
+      ...(options.mode === undefined ? {} : { mode: options.mode }),
+    })
     try {
       const ports = hosts.mode === 'loopback' ? await freePorts(options.profiles.length * 2) : []
       return new TestRing(hosts, options, ports)
@@ -157,7 +162,7 @@ const addressOf = (host: Host): string => (process.platform === 'linux' ? host.a
 
 /** Without namespaces all agents share one machine: ports of their own, and told where the others are, since nothing can be found by multicast. */
 function loopbackEnvironment(at: { service: number; nodes: readonly number[]; host: Host; hosts: Hosts['hosts'] }): Record<string, string> {
-  const others = at.hosts.filter((host) => host.index !== at.host.index)
+  const others = at.hosts.filter((host) => host.index !== at.host.index && host.index < at.nodes.length)
   return {
     SERVICE_PORT: String(at.service),
     NODE_API_PORT: String(at.nodes[at.host.index] ?? 0),
