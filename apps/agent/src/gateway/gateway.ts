@@ -5,6 +5,7 @@ import type { ClusterFile, Discovery, Health } from '@thatdam/protocol/cluster'
 import type { Session } from '@thatdam/protocol/local'
 import type { ServiceName } from '@thatdam/protocol/plan'
 import { sendError, sendJson } from '../local-api/http.ts'
+import { isPatient } from '../pipelining.ts'
 import type { ServiceView } from '../services/service.ts'
 import { checkOrigin, checkTarget, HostNames } from './guard.ts'
 import { Listener, type Bind } from './listener.ts'
@@ -64,11 +65,14 @@ export class Gateway {
   }
 
   private request(request: IncomingMessage, response: ServerResponse): void {
+    if (!isPatient(request, response)) return
     try {
       for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value)
       response.setHeader('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
       this.route(request, response)
     } catch (error) {
+      // A body that nobody wants may have no end.
+      if (!request.complete && !response.headersSent) response.setHeader('connection', 'close')
       sendError(response, error, this.ports.log)
       request.resume()
     }

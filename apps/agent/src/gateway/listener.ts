@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { IncomingMessage } from 'node:http'
 import { ThatdamError } from '@thatdam/protocol/errors'
+import { FairSockets } from '../fair-sockets.ts'
 
 const PORTS_TRIED = 20
 const CONNECTIONS_MAX = 512
@@ -19,6 +20,7 @@ export interface ListenerHandlers {
 /** The door's listening socket: one port for the life of the agent, moved between loopback and all interfaces while requests go on. */
 export class Listener {
   private readonly handlers: ListenerHandlers
+  private readonly sockets = new FairSockets(CONNECTIONS_MAX)
   private server: Server | null = null
   /** Those that no longer accept, but still answer what they had accepted. */
   private readonly retired: Server[] = []
@@ -77,9 +79,10 @@ export class Listener {
   }
 
   private async listen(port: number, bind: Bind): Promise<boolean> {
-    const server = createServer({ headersTimeout: 15_000, requestTimeout: 0, maxHeaderSize: 32 * 1024 }, this.handlers.onRequest)
+    const limits = { headersTimeout: 15_000, requestTimeout: 0, connectionsCheckingInterval: 5_000, maxHeaderSize: 32 * 1024 }
+    const server = createServer(limits, this.handlers.onRequest)
     server.on('upgrade', this.handlers.onUpgrade)
-    server.maxConnections = CONNECTIONS_MAX
+    server.on('connection', (socket) => this.sockets.add(socket))
     // Dual stack where there is IPv6, else IPv4 alone.
     const hosts = bind === 'loopback' ? ['127.0.0.1'] : ['::', '0.0.0.0']
     for (const host of hosts) {

@@ -1,12 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { answerError, answerJson, send, STRANGER, type Answer } from '@thatdam/control/http-io'
 import type { KeyPair } from '@thatdam/control/keys'
 import type { Member } from '@thatdam/control/roster'
-import { Buckets } from '@thatdam/discovery/rates'
+import { Bucket, Buckets } from '@thatdam/discovery/rates'
 import { NOT_FOUND_BODY, ThatdamError } from '@thatdam/protocol/errors'
+import { FairSockets, holderOf } from '../fair-sockets.ts'
+import { isPatient } from '../pipelining.ts'
 import { makeCertificate } from './certificate.ts'
 import { peerKeyOf, TLS_OPTIONS } from './tls.ts'
 
@@ -57,6 +59,9 @@ export interface NodeServerOptions {
 const CONNECTIONS_MAX = 2_048
 /** A handshake costs a signature: strangers get so many a second from one address. */
 const HANDSHAKES = { perSecond: 20, burst: 60, keysMax: 512 }
+/** And all strangers together, so that many addresses are no way around that; those whose members were proved are no strangers. */
+const STRANGERS = { perSecond: 100, burst: 200 }
+const PROVED_MAX = 2_048
 const HANDSHAKE_MS_MAX = 5_000
 const HEADERS_MS_MAX = 10_000
 const IDLE_MS_MAX = 65_000
@@ -69,10 +74,13 @@ export class NodeServer {
   private readonly options: NodeServerOptions
   private readonly server: Server
   private readonly handshakes = new Buckets(HANDSHAKES)
+  private readonly strangers = new Bucket(STRANGERS.perSecond, STRANGERS.burst, performance.now())
+  /** Addresses from which a member's key was proved, the longest silent first. */
+  private readonly proved = new Set<string>()
   private known: readonly NodeRoute[] | null = null
   private readonly keys = new WeakMap<TLSSocket, string | null>()
   /** Those still shaking hands too, which the server itself would wait for. */
-  private readonly sockets = new Set<Socket>()
+  private readonly sockets = new FairSockets(CONNECTIONS_MAX)
 
   private constructor(options: NodeServerOptions) {
     this.options = options
@@ -91,11 +99,9 @@ export class NodeServer {
       },
       (request, response) => void this.answer(request, response),
     )
-    this.server.maxConnections = CONNECTIONS_MAX
     this.server.on('connection', (socket) => {
       this.sockets.add(socket)
-      socket.once('close', () => this.sockets.delete(socket))
-      if (!this.handshakes.take(socket.remoteAddress ?? '', performance.now())) socket.destroy()
+      if (!this.mayShake(holderOf(socket.remoteAddress ?? ''))) socket.destroy()
     })
     this.server.on('tlsClientError', (_error, socket) => socket.destroy())
     this.server.on('clientError', (_error, socket) => socket.destroy())
@@ -119,11 +125,12 @@ export class NodeServer {
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.server.close(() => resolve())
-      for (const socket of this.sockets) socket.destroy()
+      this.sockets.destroyAll()
     })
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!isPatient(request, response)) return
     let answer: Answer | null
     try {
       answer = await this.route(request, response)
@@ -143,8 +150,23 @@ export class NodeServer {
     if (route?.open !== true && !isMember) return STRANGER
     if (route === undefined || (route.method !== 'any' && route.method !== request.method)) return { status: 404, body: NOT_FOUND_BODY }
     const address = request.socket.remoteAddress ?? 'unknown'
-    if (isMember) this.options.onProved(peer.publicKey, address)
+    if (isMember) {
+      this.remember(holderOf(address))
+      this.options.onProved(peer.publicKey, address)
+    }
     return await route.run({ request, response, path, query: new URLSearchParams(search), peer, address })
+  }
+
+  private mayShake(holder: string): boolean {
+    const nowMs = performance.now()
+    return this.handshakes.take(holder, nowMs) && (this.proved.has(holder) || this.strangers.take(nowMs))
+  }
+
+  private remember(holder: string): void {
+    this.proved.delete(holder)
+    this.proved.add(holder)
+    const longest = this.proved.values().next()
+    if (this.proved.size > PROVED_MAX && !longest.done) this.proved.delete(longest.value)
   }
 
   private routes(): readonly NodeRoute[] {

@@ -20,6 +20,7 @@ import { ServiceName } from '@thatdam/protocol/plan'
 import { writeFileDurable } from '@thatdam/store/durable'
 import { listFolders } from './folders.ts'
 import { readBody, requestSignal, sendError, sendJson } from './http.ts'
+import { isPatient } from '../pipelining.ts'
 import type { Version } from '../state/version.ts'
 
 const HOLD_MS = 25_000
@@ -54,6 +55,7 @@ export async function startLocalApi(path: string, ports: LocalApiPorts): Promise
   const token = randomBytes(32).toString('base64url')
   const expected = Buffer.from(`Bearer ${token}`)
   const server = createServer((request, response) => {
+    if (!isPatient(request, response)) return
     handle(request, response, expected, ports).catch((error: unknown) => sendError(response, error, ports.log))
   })
   server.maxConnections = 1024
