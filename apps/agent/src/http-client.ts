@@ -8,6 +8,7 @@ export interface CallOptions {
   readonly url: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: unknown
+  /** Bounds the wait for the answer's head, each silence after it, and with `callJson` the time that its body may take. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal
   /** The request has left this process. */
@@ -33,11 +34,11 @@ export async function callJson(options: CallOptions): Promise<CallAnswer> {
   const headers: Record<string, string | number> = { accept: 'application/json', ...options.headers }
   if (payload) Object.assign(headers, { 'content-type': 'application/json', 'content-length': payload.length })
   const answer = await openRequest(options, headers, payload)
-  const text = await readText(answer)
+  const text = await within(options.timeoutMs, answer, readText)
   return { status: answer.statusCode ?? 0, headers: answer.headers, body: parse(text) }
 }
 
-/** The answer's stream, for downloads. The timeout bounds the wait for the first byte and each silence after it. */
+/** The answer's stream, for downloads. The timeout bounds the wait for its head and each silence after it. */
 export async function openRequest(
   options: CallOptions,
   headers: Record<string, string | number>,
@@ -56,7 +57,12 @@ export async function openRequest(
   return new Promise((resolve, reject) => {
     const request = send(url, settings, resolve)
     if (options.onSent) request.once('finish', options.onSent)
-    request.on('timeout', () => request.destroy(new Error(`no answer within ${Math.round(options.timeoutMs / 1000)} s`)))
+    const late = () => request.destroy(new Error(`no answer within ${Math.round(options.timeoutMs / 1000)} s`))
+    // A head that drips in is no silence.
+    const timer = setTimeout(late, options.timeoutMs)
+    request.once('response', () => clearTimeout(timer))
+    request.once('close', () => clearTimeout(timer))
+    request.on('timeout', late)
     request.on('error', (error: NodeJS.ErrnoException) =>
       reject(new ThatdamError('UNAVAILABLE', `${url.origin} cannot be reached (${reasonOf(error)}).`, { cause: error })),
     )
@@ -76,6 +82,16 @@ const REASONS: Readonly<Record<string, string>> = {
 
 function reasonOf(error: NodeJS.ErrnoException): string {
   return REASONS[error.code ?? ''] ?? error.message
+}
+
+/** A peer that sends a byte now and then would never be silent, nor ever done. */
+export async function within<T>(limitMs: number, answer: IncomingMessage, read: (answer: IncomingMessage) => Promise<T>): Promise<T> {
+  const timer = setTimeout(() => answer.destroy(new Error('it took too long')), limitMs)
+  try {
+    return await read(answer)
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 async function readText(answer: IncomingMessage): Promise<string> {

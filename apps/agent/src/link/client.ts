@@ -5,6 +5,7 @@ import { connect } from 'node:tls'
 import type { KeyPair } from '@thatdam/control/keys'
 import { type ErrorCode, ErrorBody, ERRORS, ThatdamError } from '@thatdam/protocol/errors'
 import type { Addresses, LinkAddress } from './addresses.ts'
+import { within } from '../http-client.ts'
 import { makeCertificate } from './certificate.ts'
 import { peerKeyOf, TLS_OPTIONS } from './tls.ts'
 
@@ -18,7 +19,7 @@ export interface NodeRequest {
   /** As it is; its type stands in `headers`. */
   readonly payload?: Buffer
   readonly headers?: Readonly<Record<string, string>>
-  /** Bounds the wait for the first byte of the answer, and each silence after it. */
+  /** Bounds the wait for the answer's head, each silence after it, and with `call` the time that its body may take. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal
 }
@@ -89,7 +90,7 @@ export class NodeClient {
   /** @throws ThatdamError UNAVAILABLE when nobody with that key answers; the node's own error when it refuses. */
   async call(request: NodeRequest): Promise<NodeAnswer> {
     const answer = await this.open(request)
-    const text = await readText(answer)
+    const text = await within(request.timeoutMs, answer, readText)
     const status = answer.statusCode ?? 0
     const body = parse(text)
     if (status >= 400) throw errorOf(status, body)
@@ -128,7 +129,12 @@ export class NodeClient {
     const options = { method, path, headers, timeout: timeoutMs, agent: this.agent, host: address, port, expectedKey }
     return new Promise((resolve, reject) => {
       const sent: ClientRequest = httpsRequest({ ...options, ...(signal ? { signal } : {}) }, resolve)
-      sent.once('timeout', () => sent.destroy(new Error(`no answer within ${Math.round(timeoutMs / 1000)} s`)))
+      const late = () => sent.destroy(new Error(`no answer within ${Math.round(timeoutMs / 1000)} s`))
+      // A head that drips in is no silence.
+      const timer = setTimeout(late, timeoutMs)
+      sent.once('response', () => clearTimeout(timer))
+      sent.once('close', () => clearTimeout(timer))
+      sent.once('timeout', late)
       sent.once('error', reject)
       sent.end(payload ?? undefined)
     })
