@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { accessSync, constants, mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { ThatdamError } from '@thatdam/protocol/errors'
 
 /** Every file of the state directory, by name. */
@@ -44,10 +44,26 @@ export function makeStateDir(stateDir: string): void {
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   } catch (error) {
-    throw new ThatdamError(
-      'INTERNAL',
-      `The state directory ${stateDir} cannot be made (${(error as NodeJS.ErrnoException).code ?? 'unknown error'}). Run as a user who may write there, or set STATE_DIR to another folder.`,
-      { cause: error },
-    )
+    const reason = reasonAbove(stateDir) ?? (error as NodeJS.ErrnoException).code ?? 'unknown error'
+    const advice =
+      reason === 'EROFS'
+        ? 'Its disk is mounted read-only: look at that disk, or set STATE_DIR to another folder.'
+        : reason === 'ENOSPC'
+          ? 'There is no space left on its disk: make room there, or set STATE_DIR to another folder.'
+          : 'Run as a user who may write there, or set STATE_DIR to another folder.'
+    throw new ThatdamError('INTERNAL', `The state directory ${stateDir} cannot be made (${reason}). ${advice}`, { cause: error })
+  }
+}
+
+/** Making a folder with those above it says ENOENT on a read-only disk; the nearest folder that is there says why. Null: it may be written. */
+function reasonAbove(folder: string): string | null {
+  for (let at = dirname(folder); ; at = dirname(at)) {
+    try {
+      accessSync(at, constants.W_OK)
+      return null
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'ENOENT' || at === dirname(at)) return code ?? null
+    }
   }
 }
