@@ -13,13 +13,22 @@ export interface ConsoleProviderProps {
   apiUrl?: string
   links?: ConsoleLinks
   navigation: Navigation
+  /** The console of a machine: when it falls silent, the page goes on at the one that leads then. */
+  roams?: boolean
   /** An answer said that nobody is signed in; may be called several times. Make sure, then go where one signs in. */
   onSignedOut: () => void
   children: ReactNode
 }
 
 /** Once, around all screens. */
-export function ConsoleProvider({ apiUrl = '/trpc', links = LAN_LINKS, navigation, onSignedOut, children }: ConsoleProviderProps) {
+export function ConsoleProvider({
+  apiUrl = '/trpc',
+  links = LAN_LINKS,
+  navigation,
+  roams = false,
+  onSignedOut,
+  children,
+}: ConsoleProviderProps) {
   const [queryClient] = useState(() => createQueryClient(onSignedOut))
   const [trpcClient] = useState(() => createConsoleClient(apiUrl))
   return (
@@ -29,7 +38,9 @@ export function ConsoleProvider({ apiUrl = '/trpc', links = LAN_LINKS, navigatio
           <TRPCProvider trpcClient={trpcClient} queryClient={queryClient}>
             <TooltipProvider>
               <ToastProvider>
-                <StateProvider onSignedOut={onSignedOut}>{children}</StateProvider>
+                <StateProvider onSignedOut={onSignedOut} roams={roams}>
+                  {children}
+                </StateProvider>
               </ToastProvider>
             </TooltipProvider>
           </TRPCProvider>

@@ -1,6 +1,8 @@
 'use client'
 import { useQueryClient } from '@tanstack/react-query'
-import { createContext, useContext, useEffect, useState, type ReactNode } from 'react'
+import { createContext, useContext, useEffect, useMemo, useState, type ReactNode } from 'react'
+import { useRoam } from './roam/use-roam.tsx'
+import type { Roaming } from './roam/roamer.tsx'
 import { isSignedOut, useTRPC, useTRPCClient, type ConsoleState } from './client.tsx'
 
 const RETRY_MS_MIN = 500
@@ -12,15 +14,24 @@ export interface LiveState {
   state: ConsoleState | null
   /** The console answered the last question. */
   connected: boolean
+  /** The machine that this page was opened at does not answer, or leads no longer. */
+  roaming: Roaming
 }
 
-const StateContext = createContext<LiveState>({ state: null, connected: true })
+const StateContext = createContext<LiveState>({ state: null, connected: true, roaming: null })
 export const useLiveState = (): LiveState => useContext(StateContext)
 
 /** Asks for the machine's state, held until there is news, as long as the page is open; lists follow what it says. */
-export function StateProvider({ children, onSignedOut }: { children: ReactNode; onSignedOut: () => void }) {
+export interface StateProviderProps {
+  children: ReactNode
+  onSignedOut: () => void
+  /** Goes on at another machine when this one falls silent. */
+  roams: boolean
+}
+
+export function StateProvider({ children, onSignedOut, roams }: StateProviderProps) {
   const client = useTRPCClient()
-  const [live, setLive] = useState<LiveState>({ state: null, connected: true })
+  const [live, setLive] = useState<Omit<LiveState, 'roaming'>>({ state: null, connected: true })
   useEffect(() => {
     const gone = new AbortController()
     const run = async (): Promise<void> => {
@@ -47,7 +58,9 @@ export function StateProvider({ children, onSignedOut }: { children: ReactNode; 
     return () => gone.abort()
   }, [client, onSignedOut])
   useListRefresh(live.state)
-  return <StateContext value={live}>{children}</StateContext>
+  const roaming = useRoam(roams, live.state, live.connected)
+  const value = useMemo(() => ({ ...live, roaming }), [live, roaming])
+  return <StateContext value={value}>{children}</StateContext>
 }
 
 function useListRefresh(state: ConsoleState | null): void {

@@ -34,6 +34,8 @@ export const Discovery = z.object({
   /** SHA-256 of the genesis record; null on an unclaimed node. */
   fingerprint: z.nullable(z.string()),
   leader_url: z.nullable(z.string()),
+  /** Who leads as this node knows; null: nobody. Left out by a node that does not say. */
+  leader_node_id: z.optional(z.nullable(NodeId)),
   api_version: z.literal(1),
 })
 export type Discovery = z.infer<typeof Discovery>

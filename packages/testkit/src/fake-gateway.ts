@@ -1,5 +1,6 @@
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Discovery } from '@thatdam/protocol/cluster'
 import { LOCAL_TOKEN_HEADER, SESSION_HEADER, type Session } from '@thatdam/protocol/local'
 import type { FakeAgent } from './fake-agent.ts'
 import { paint } from './paint.ts'
@@ -14,8 +15,17 @@ export interface FakeGateway {
   close(): Promise<void>
 }
 
-export async function startFakeGateway(agent: FakeAgent, consoleUrl: string): Promise<FakeGateway> {
+/** `discovery`: what it says about itself and who leads; left out: what the agent's state says. */
+export async function startFakeGateway(
+  agent: FakeAgent,
+  consoleUrl: string,
+  discovery: () => Discovery = () => discoveryOf(agent),
+): Promise<FakeGateway> {
   const server = createServer((request, response) => {
+    if (request.url === '/discovery') {
+      response.writeHead(200, { 'content-type': 'application/json', 'access-control-allow-origin': '*' }).end(JSON.stringify(discovery()))
+      return
+    }
     route(agent, consoleUrl, request, response).catch((error: unknown) => {
       console.error(error)
       response.destroy()
@@ -28,6 +38,18 @@ export async function startFakeGateway(agent: FakeAgent, consoleUrl: string): Pr
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     },
+  }
+}
+
+function discoveryOf({ state: { node, ring } }: FakeAgent): Discovery {
+  return {
+    version: 1,
+    node_id: node.nodeId,
+    cluster_id: node.clusterId,
+    fingerprint: node.fingerprint,
+    leader_url: ring.leader?.consoleUrl ?? null,
+    leader_node_id: ring.leader?.nodeId ?? null,
+    api_version: 1,
   }
 }
 

@@ -114,6 +114,7 @@ export class Views {
       cluster_id: claimed() ? ring.store.clusterId : null,
       fingerprint: claimed() ? ring.store.fingerprint : null,
       leader_url: this.leaderUrl(),
+      leader_node_id: ring.part.leader()?.nodeId ?? null,
       api_version: 1,
     }
   }

@@ -3,8 +3,7 @@ import { useMutation } from '@tanstack/react-query'
 import { useToast } from '@thatdam/ui/toast'
 import { useMemo } from 'react'
 import { useTRPC, type Asset } from '../client.tsx'
-import { savedWords, useShowError } from '../query.tsx'
-import { useLiveState } from '../state.tsx'
+import { useShowError } from '../query.tsx'
 
 export interface AssetActions {
   trash(asset: Pick<Asset, 'id' | 'title'>): void
@@ -17,7 +16,6 @@ export function useAssetActions(): AssetActions {
   const trpc = useTRPC()
   const toast = useToast()
   const showError = useShowError()
-  const machines = useLiveState().state?.agent?.members.length ?? 1
   const { mutate: trash } = useMutation(trpc.asset.trash.mutationOptions({ onError: showError }))
   const { mutate: restore } = useMutation(trpc.asset.restore.mutationOptions({ onError: showError }))
   const { mutate: setRating } = useMutation(trpc.asset.setRating.mutationOptions({ onError: showError }))
@@ -27,11 +25,9 @@ export function useAssetActions(): AssetActions {
         trash(
           { ids: [id] },
           {
-            onSuccess: ({ durability }) => {
-              const detail = savedWords(durability, machines)
+            onSuccess: () => {
               toast({
                 text: `“${title}” is in the trash. The file on disk stays as it is.`,
-                ...(detail === undefined ? {} : { detail }),
                 action: { label: 'Undo', onAction: () => restore({ ids: [id] }) },
               })
             },
@@ -46,6 +42,6 @@ export function useAssetActions(): AssetActions {
         ),
       rate: ({ id }, rating) => setRating({ ids: [id], rating }),
     }),
-    [trash, restore, setRating, toast, machines],
+    [trash, restore, setRating, toast],
   )
 }

@@ -12,6 +12,8 @@ import { useTRPC } from '../client.tsx'
 import { KEY_MAP, useKeys } from '../keys.tsx'
 import { PageLink, useNavigation, type PageName } from '../navigation.tsx'
 import { JoinNotice } from '../nodes/join-notice.tsx'
+import type { Roaming } from '../roam/roamer.tsx'
+import { SavedMark } from '../saved/saved-mark.tsx'
 import { useLiveState } from '../state.tsx'
 import { Palette } from './palette.tsx'
 
@@ -60,6 +62,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <div className="min-h-0 flex-1">{children}</div>
       </main>
       <BottomBar />
+      <SavedMark />
       <Palette open={palette} onOpenChange={setPalette} onKeyMap={() => setKeyMap(true)} />
       <KeyMap open={keyMap} onOpenChange={setKeyMap} />
     </div>
@@ -158,18 +161,26 @@ function BottomBar() {
 
 /** What concerns every page: no connection, a catalog that is behind. */
 function Notices() {
-  const { state, connected } = useLiveState()
-  const text = !connected
-    ? 'The console does not answer. What you see may be old; it is tried again by itself.'
-    : state !== null && !state.agentReachable && state.agent !== null
-      ? 'The agent on this machine does not answer. What you see may be old; it is tried again by itself.'
-      : (state?.catalog.problem ?? '')
+  const { state, connected, roaming } = useLiveState()
+  const text =
+    roaming !== null
+      ? roamingWords(roaming)
+      : !connected
+        ? 'The console does not answer. What you see may be old; it is tried again by itself.'
+        : state !== null && !state.agentReachable && state.agent !== null
+          ? 'The agent on this machine does not answer. What you see may be old; it is tried again by itself.'
+          : (state?.catalog.problem ?? '')
   if (text === '') return null
   return (
     <div className="px-3 pt-3 md:px-4">
       <Banner tone="warning">{text}</Banner>
     </div>
   )
+}
+
+function roamingWords({ silent, goingTo }: NonNullable<Roaming>): string {
+  if (goingTo !== null) return `${silent} does not answer. Going on on ${goingTo}…`
+  return `${silent} does not answer. Looking for the machine that leads now; this page goes on there by itself.`
 }
 
 function KeyMap({ open, onOpenChange }: { open: boolean; onOpenChange: (open: boolean) => void }) {

@@ -50,7 +50,7 @@ export function ConsoleFrame({ children }: { children: ReactNode }) {
     [path, router],
   )
   return (
-    <ConsoleProvider navigation={navigation} onSignedOut={onSignedOut}>
+    <ConsoleProvider navigation={navigation} roams onSignedOut={onSignedOut}>
       <Shell>{children}</Shell>
     </ConsoleProvider>
   )
