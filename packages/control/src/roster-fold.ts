@@ -28,6 +28,8 @@ export class RosterFold {
   readonly #bodies: ReadonlyMap<string, RosterBody>
   /** Owner keys that a signer named, by the signer's key: kept apart from whether that counts. */
   readonly #named = new Map<string, Set<string>>()
+  /** By signer: the one node that all it signed are removals of; empty when it signed anything else. */
+  readonly #speech = new Map<string, string>()
   readonly #removals: Removal[] = []
   readonly #removalsByNodeId = new Map<string, Removal[]>()
   readonly #uses: Use[] = []
@@ -48,6 +50,8 @@ export class RosterFold {
     this.#links = new RosterLinks(this.#bodies)
     for (const { record } of sound) {
       const { body, signer } = record
+      const subject = body.kind === 'removal' ? body.nodeId : ''
+      this.#speech.set(signer, (this.#speech.get(signer) ?? subject) === subject ? subject : '')
       if (body.kind === 'owner-key') this.#named.set(signer, (this.#named.get(signer) ?? new Set()).add(body.ownerRecoveryKey))
     }
     this.#admit()
@@ -139,17 +143,30 @@ export class RosterFold {
   /** Takes the cuts that count, in order of their signers' rank; each may void what the next stand on. */
   #cut(): void {
     const waiting = this.#sound.filter(({ record }) => record.body.kind === 'removal' || record.body.kind === 'key-use')
-    for (;;) {
-      const next = waiting
-        .filter((one) => !this.#counted.has(one.hash) && this.#mayCut(one))
-        .map((one) => ({ one, rank: this.#rank(one.hash, one.record.signer) }))
-        .toSorted((a, b) => a.rank - b.rank || (a.one.hash < b.one.hash ? -1 : 1))[0]?.one
-      if (next === undefined) return
-      const { body, signer } = next.record
-      if (body.kind === 'removal') this.#remove({ hash: next.hash, by: signer, body })
-      else if (body.kind === 'key-use') this.#uses.push({ hash: next.hash, body, closes: this.#closedBy(signer) })
-      this.#admit()
+    const mayCut = (one: Held): boolean => !this.#counted.has(one.hash) && this.#mayCut(one)
+    for (let isOver = false; !isOver;) {
+      const ranked = waiting.filter(mayCut).map((one) => ({ one, rank: this.#rank(one.hash, one.record.signer) }))
+      isOver = true
+      for (const { one } of ranked.toSorted((a, b) => a.rank - b.rank || (a.one.hash < b.one.hash ? -1 : 1))) {
+        if (!mayCut(one)) continue
+        this.#take(one, 0)
+        // Whoever signed nothing takes no other record with it: most removals, and the next in order is the next in rank still.
+        if (this.#isQuiet(one.record.body)) continue
+        this.#admit()
+        isOver = false
+        break
+      }
     }
+  }
+
+  /** Does this removal change nothing but that its node is removed? */
+  #isQuiet(body: RosterBody): boolean {
+    if (body.kind !== 'removal') return false
+    const persons = [...(this.#byNodeId.get(body.nodeId) ?? [])]
+    return persons.every((person) => {
+      const isPlain = persons.length === 1 && person.keys.size === 1 && person.grants.every((grant) => grant.nodeId === body.nodeId)
+      return isPlain && (this.#speech.get(person.rootKey) ?? body.nodeId) === body.nodeId
+    })
   }
 
   #remove(removal: Removal): void {
@@ -213,7 +230,9 @@ export class RosterFold {
   #take({ hash, record }: Held, depth: number): boolean {
     const { body, signer } = record
     if (this.#counted.has(hash)) return false
-    if (body.kind === 'admission') {
+    if (body.kind === 'removal') this.#remove({ hash, by: signer, body })
+    else if (body.kind === 'key-use') this.#uses.push({ hash, body, closes: this.#closedBy(signer) })
+    else if (body.kind === 'admission') {
       if (this.#isTaken(hash, body)) return false
       const { nodeId, publicKey, bootCounter, admitter } = body
       this.#grant(publicKey, { record: hash, signer, nodeId, bootCounter, admitter, depth })
