@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest'
 import type { Answer } from '../http-io.ts'
 import { makeNonce } from '../join.ts'
 import { generateKey } from '../keys.ts'
-import { remove } from '../roster-edit.ts'
+import { welcome } from '../ring-join-server.ts'
+import { admit, remove } from '../roster-edit.ts'
 import { ApprovingRing, WaitingJoiner } from '../testing/approval.ts'
 import { codeOf, commitmentOf, transcriptOf } from './code.ts'
 import { NOBODY_WAITS, type RingSideEvent, type RingSideState, stepRingSide, WAITING_MAX } from './ring-side.ts'
@@ -126,6 +127,20 @@ describe('somebody in the middle', () => {
     await joiner.ask(0, async () => ({ status: 200, body: JSON.stringify(admitted) }))
     expect([joiner.records, joiner.said.at(-1)]).toEqual([null, expect.stringContaining('altered on their way')])
   })
+})
+
+test('a ring that takes a machine in by itself gets it only when the machine has said yes', async () => {
+  const { ring, joiner } = await showing()
+  const { nodeId, node } = joiner.self
+  const member = { nodeId, nodeKey: node.publicKey }
+  await ring.ring.edit(ring.key, (desk) => admit(desk, { nodeId, publicKey: node.publicKey, bootCounter: 1 }))
+  const join = welcome({ node: ring.key, ring: ring.ring }, member)
+  const answer = { status: 200, body: JSON.stringify({ version: 1, phase: 'admitted', reason: null, join }) }
+  await joiner.ask(0, async () => answer)
+  expect(joiner.records).toBeNull()
+  joiner.step({ kind: 'confirm', target: RING }, 0)
+  await joiner.ask(0, async () => answer)
+  expect(joiner.records).toEqual(ring.ring.records)
 })
 
 describe('approval', () => {
