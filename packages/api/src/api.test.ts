@@ -87,7 +87,14 @@ const CALLS: Record<string, (caller: ReturnType<typeof createCaller>) => Promise
   'asset.restore': (c) => c.asset.restore({ ids: [asset] }),
   'asset.setRating': (c) => c.asset.setRating({ ids: [asset], rating: 3 }),
   'asset.cameraModels': (c) => c.asset.cameraModels(),
+  'asset.conflicts': (c) => c.asset.conflicts({ id: asset }),
+  'asset.resolve': (c) => c.asset.resolve({ id: asset, field: 'title', opId: '0'.repeat(32) }),
   'camera.list': (c) => c.camera.list(),
+  'camera.conflicts': (c) => c.camera.conflicts({ cameraId: 'cam' }),
+  'camera.resolve': (c) => c.camera.resolve({ cameraId: 'cam', opId: '0'.repeat(32) }),
+  'node.conflicts': (c) => c.node.conflicts({ nodeId: 'pi5-server-91be02' }),
+  'node.resolve name': (c) => c.node.resolve({ nodeId: 'pi5-server-91be02', field: 'name', opId: '0'.repeat(32) }),
+  'node.resolve quotas': (c) => c.node.resolve({ nodeId: 'pi5-server-91be02', field: 'quotas', opId: '0'.repeat(32) }),
   'camera.rename': (c) => c.camera.rename({ cameraId: 'cam', name: 'Door' }),
   'capture.start': (c) => c.capture.start({ cameraId: 'cam' }),
   'capture.stop': (c) => c.capture.stop({ captureId: 'c1' }),
@@ -123,6 +130,7 @@ const NOT_FROM_CLOUD = new Set([
   'node.settings.patch excludeServices',
   'node.settings.patch quotas elsewhere',
   'node.remove',
+  'node.resolve quotas',
   'ring.adopt',
   'ring.answerAdoption',
   'ring.tokens',
@@ -135,6 +143,9 @@ const NOT_FROM_CLOUD = new Set([
   'owner.setPassword',
 ])
 
+/** Allowed, but there is no conflict there. */
+const NOTHING_TO_CHOOSE = new Set(['asset.resolve', 'camera.resolve', 'node.resolve name'])
+
 test('nobody signed in reaches nothing but whether somebody is', async () => {
   const entries = agent.entries.length
   for (const [name, call] of Object.entries(CALLS)) expect([name, await codeOf(call(as(null)))]).toEqual([name, 'UNAUTHORIZED'])
@@ -145,7 +156,8 @@ test('nobody signed in reaches nothing but whether somebody is', async () => {
 
 test('a hand-off from the cloud can look and move to trash, and nothing that stops, spies or changes who owns the machine', async () => {
   for (const [name, call] of Object.entries(CALLS)) {
-    expect([name, await codeOf(call(as('handoff')))]).toEqual([name, NOT_FROM_CLOUD.has(name) ? 'FORBIDDEN' : 'ok'])
+    const allowed = NOTHING_TO_CHOOSE.has(name) ? 'CONFLICT' : 'ok'
+    expect([name, await codeOf(call(as('handoff')))]).toEqual([name, NOT_FROM_CLOUD.has(name) ? 'FORBIDDEN' : allowed])
   }
   expect(agent.commands.map(({ service, command }) => `${service} ${command}`)).toEqual([
     'capture-daemon start',
@@ -212,6 +224,30 @@ test('an edit is shown when it is answered, and names the op it replaces', async
   expect((await owner.asset.list({ text: 'evening' })).assets).toEqual([])
   expect((await owner.asset.list({ text: 'evening', trashed: true })).assets.map((one) => one.title)).toEqual(['Evening'])
   await owner.asset.restore({ ids: [asset] })
+})
+
+const named = (value: string) => ({ kind: 'camera.set', subject: 'cam-cut', field: 'name', value, replaces: null }) as const
+
+test('edited on both sides of a cut: both values are told, one is chosen for all, and choosing again says that it is settled', async () => {
+  const owner = as('password')
+  const other = sha('asset 1')
+  const edit = (value: string) => ({ kind: 'asset.set', subject: other, field: 'title', value, replaces: null }) as const
+  agent.append([edit('Crete'), named('Door'), edit('Greece'), named('Gate'), edit('Greece')])
+  const [crete, door, , gate, greece] = agent.entries.slice(-5).map(({ op }) => op.id)
+  await follower.waitFor(agent.entries.length, 10_000)
+  const [found] = await owner.asset.conflicts({ id: other })
+  expect(found).toMatchObject({ field: 'title', shown: { opId: greece, value: 'Greece' }, others: [{ opId: crete, value: 'Crete' }] })
+  // An ordinary edit is no choice, but takes the place of what says the same.
+  await owner.asset.rename({ id: other, title: 'Hellas' })
+  expect(await owner.asset.conflicts({ id: other })).toMatchObject([{ shown: { value: 'Hellas' }, others: [{ value: 'Crete' }] }])
+  expect(await owner.asset.resolve({ id: other, field: 'title', opId: crete ?? '' })).toMatchObject({ durability: 'here' })
+  expect((await owner.asset.get({ id: other })).title).toBe('Crete')
+  expect(await owner.asset.conflicts({ id: other })).toEqual([])
+  expect(await codeOf(owner.asset.resolve({ id: other, field: 'title', opId: crete ?? '' }))).toBe('CONFLICT')
+  expect(await owner.camera.conflicts({ cameraId: 'cam-cut' })).toMatchObject([{ shown: { opId: gate }, others: [{ opId: door }] }])
+  await owner.camera.resolve({ cameraId: 'cam-cut', opId: gate ?? '' })
+  expect(agent.entries.at(-1)?.op.body).toMatchObject({ value: 'Gate', replaces: gate, alsoReplaces: [door] })
+  expect(await owner.camera.conflicts({ cameraId: 'cam-cut' })).toEqual([])
 })
 
 test('wishes for another machine and for the ring are ops about them, and a camera there is recorded there', async () => {

@@ -1,4 +1,4 @@
-import { fieldOp } from '@thatdam/catalog/search'
+import { fieldEdit } from '@thatdam/catalog/conflicts'
 import type { Json } from '@thatdam/protocol/canonical'
 import type { AppendOpsResponse } from '@thatdam/protocol/local'
 import type { OpBody } from '@thatdam/protocol/ops'
@@ -26,8 +26,8 @@ export async function saveFields(ctx: ApiContext, edits: readonly Edit[]): Promi
   const bodies = await Promise.all(
     edits.flatMap(({ noun, subject, fields }) =>
       Object.entries(fields).map(async ([field, value]) => {
-        const replaces = await fieldOp(ctx.pool, noun, subject, field)
-        return { kind: `${noun}.set`, subject, field, value, replaces } as OpBody
+        const { replaces, alsoReplaces } = await fieldEdit(ctx.pool, { noun, subject, field })
+        return { kind: `${noun}.set`, subject, field, value, replaces, ...(alsoReplaces.length > 0 && { alsoReplaces }) } as OpBody
       }),
     ),
   )

@@ -1,19 +1,25 @@
 import { cameraModels } from './asset/camera-models.ts'
+import { conflicts as assetConflicts } from './asset/conflicts.ts'
 import { count } from './asset/count.ts'
 import { get as assetGet } from './asset/get.ts'
 import { list as assetList } from './asset/list.ts'
 import { rename as assetRename } from './asset/rename.ts'
+import { resolve as assetResolve } from './asset/resolve.ts'
 import { restore } from './asset/restore.ts'
 import { setRating } from './asset/set-rating.ts'
 import { trash } from './asset/trash.ts'
+import { conflicts as cameraConflicts } from './camera/conflicts.ts'
 import { list as cameraList } from './camera/list.ts'
 import { rename as cameraRename } from './camera/rename.ts'
+import { resolve as cameraResolve } from './camera/resolve.ts'
 import { start } from './capture/start.ts'
 import { stop } from './capture/stop.ts'
 import { list as folderList } from './folder/list.ts'
 import { pause, rescan, resume, retryErrors } from './index-run/commands.ts'
+import { conflicts as nodeConflicts } from './node/conflicts.ts'
 import { list as nodeList } from './node/list.ts'
 import { remove as removeNode } from './node/remove.ts'
+import { resolve as nodeResolve } from './node/resolve.ts'
 import { settingsGet } from './node/settings-get.ts'
 import { settingsPatch } from './node/settings-patch.ts'
 import { makeRecoveryKey } from './owner/make-recovery-key.ts'
@@ -28,10 +34,27 @@ import { get as stateGet } from './state/get.ts'
 import { createCallerFactory, router } from './trpc.ts'
 
 export const appRouter = router({
-  asset: { list: assetList, count, get: assetGet, rename: assetRename, trash, restore, setRating, cameraModels },
-  camera: { list: cameraList, rename: cameraRename },
+  asset: {
+    list: assetList,
+    count,
+    get: assetGet,
+    rename: assetRename,
+    trash,
+    restore,
+    setRating,
+    cameraModels,
+    conflicts: assetConflicts,
+    resolve: assetResolve,
+  },
+  camera: { list: cameraList, rename: cameraRename, conflicts: cameraConflicts, resolve: cameraResolve },
   capture: { start, stop },
-  node: { list: nodeList, remove: removeNode, settings: { get: settingsGet, patch: settingsPatch } },
+  node: {
+    list: nodeList,
+    remove: removeNode,
+    settings: { get: settingsGet, patch: settingsPatch },
+    conflicts: nodeConflicts,
+    resolve: nodeResolve,
+  },
   ring: { adopt, answerAdoption, tokens, makeToken, revokeToken, setPolicy },
   index: { pause, resume, rescan, retryErrors },
   folders: { list: folderList },

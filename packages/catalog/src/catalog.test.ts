@@ -8,9 +8,10 @@ import type { OpFeed, OpFeedEntry } from '@thatdam/protocol/local'
 import type { MediaInfo, OpBody } from '@thatdam/protocol/ops'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { fieldEdit } from './conflicts.ts'
 import { follow, type Follower } from './follow.ts'
 import { ingest, readCursor } from './ingest.ts'
-import { countAssets, fieldOp, getAsset, listAssets, listCameraModels, listKnownCameras } from './search.ts'
+import { countAssets, getAsset, listAssets, listCameraModels, listKnownCameras } from './search.ts'
 
 let postgres: Postgres
 let dir: string
@@ -92,7 +93,7 @@ const titles = async (text: string, more: object = {}): Promise<string[]> =>
 
 /** Everything the catalog holds, for comparing two of them. */
 async function dump(): Promise<unknown> {
-  const tables = ['assets', 'locations', 'blobs', 'derivatives', 'fields', 'cameras', 'captures', 'capture_gaps']
+  const tables = ['assets', 'locations', 'blobs', 'derivatives', 'fields', 'conflicts', 'cameras', 'captures', 'capture_gaps']
   const all = await Promise.all(
     tables.map((table) => pool.query(`SELECT to_jsonb(t) AS row FROM catalog_${table} t ORDER BY to_jsonb(t)::text`)),
   )
@@ -142,7 +143,7 @@ test('an edit whose author issued it again with an earlier stamp no longer wins'
   expect((await getAsset(pool, hex(1)))?.title).toBe('from the future')
   await ingest(pool, feed([{ ...future, position: 4, op: { ...future.op, hlc: hlc(4_000) } }]))
   expect((await getAsset(pool, hex(1)))?.title).toBe('later')
-  expect(await fieldOp(pool, 'asset', hex(1), 'title')).not.toBe(future.op.id)
+  expect((await fieldEdit(pool, { noun: 'asset', subject: hex(1), field: 'title' })).replaces).not.toBe(future.op.id)
 })
 
 test('an edit that arrives before its asset is not lost', async () => {
@@ -150,7 +151,21 @@ test('an edit that arrives before its asset is not lost', async () => {
   await ingest(pool, feed([entry(3, ingested(7, 'late.mov', { durationMs: 4000 }))]))
   expect((await getAsset(pool, hex(7)))?.trashed).toBe(true)
   expect(await titles('drone', { trashed: true })).toEqual(['late.mov'])
-  expect(await fieldOp(pool, 'asset', hex(7), 'trashed')).toMatch(/^[0-9a-f]{32}$/)
+  expect((await fieldEdit(pool, { noun: 'asset', subject: hex(7), field: 'trashed' })).replaces).toMatch(/^[0-9a-f]{32}$/)
+})
+
+const camera = (name: string): OpBody => ({ kind: 'camera.seen', cameraId: 'cam', nodeId: 'pi5', name, cameraKind: 'v4l2' })
+
+test('a recording is found by its camera’s name, also when the camera is heard of later, or by another name', async () => {
+  const recorded: OpBody = {
+    ...ingested(1, 'clip.mp4', { durationMs: 1 }),
+    capture: { captureId: 'c', cameraId: 'cam', startedAtMs: 1, endedAtMs: 2 },
+  } as OpBody
+  await ingest(pool, feed([entry(1, recorded)]))
+  await ingest(pool, feed([entry(2, camera('Garage'))]))
+  expect(await titles('garage')).toEqual(['clip.mp4'])
+  await ingest(pool, feed([entry(3, camera('Stable'))]))
+  expect([await titles('garage'), await titles('stable')]).toEqual([[], ['clip.mp4']])
 })
 
 test('a new feed id rebuilds the catalog from nothing', async () => {

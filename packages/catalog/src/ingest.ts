@@ -1,7 +1,8 @@
 import type { OpFeed } from '@thatdam/protocol/local'
 import type { Pool, PoolClient } from 'pg'
+import { refreshConflicts } from './conflicts.ts'
 import { materialise } from './materialise.ts'
-import { rowsOf, type Rows } from './rows.ts'
+import { rowsOf, type CameraRow, type Rows } from './rows.ts'
 
 const TABLES = [
   'catalog_assets',
@@ -9,6 +10,7 @@ const TABLES = [
   'catalog_blobs',
   'catalog_derivatives',
   'catalog_fields',
+  'catalog_conflicts',
   'catalog_cameras',
   'catalog_captures',
   'catalog_capture_gaps',
@@ -62,6 +64,7 @@ async function continueFeed(db: PoolClient, cursor: Cursor, feed: OpFeed): Promi
     const rows = rowsOf(fresh)
     const moved = await write(db, rows)
     await materialise(db, touchedAssets(rows, moved))
+    await refreshConflicts(db, [...rows.fields.values()])
   }
   const position = Math.max(cursor.position, fresh.at(-1)?.position ?? 0)
   return writeCursor(db, { feedId: feed.feedId, position })
@@ -83,7 +86,7 @@ function touchedAssets(rows: Rows, moved: readonly string[]): string[] {
   return [...ids]
 }
 
-/** @returns ids of assets that lost a place to another asset or to nothing. */
+/** @returns ids of assets that lost a place to another asset or to nothing, or whose camera goes by another name now. */
 async function write(db: PoolClient, rows: Rows): Promise<string[]> {
   const put = async (sql: string, map: ReadonlyMap<string, object>): Promise<void> => {
     if (map.size > 0) await db.query(sql, [JSON.stringify([...map.values()])])
@@ -98,14 +101,30 @@ async function write(db: PoolClient, rows: Rows): Promise<string[]> {
   await put(BLOBS, rows.blobs)
   await put(DERIVATIVES, rows.derivatives)
   await put(FIELDS, rows.fields)
+  const renamed = rows.cameras.size === 0 ? [] : await renamedBy(db, [...rows.cameras.values()])
   await put(CAMERAS, rows.cameras)
   await put(CAPTURES, rows.captures)
   await put(GAPS, rows.gaps)
-  return before.map((row) => row.assetId).filter((id) => id !== '')
+  return [...renamed, ...before.map((row) => row.assetId).filter((id) => id !== '')]
+}
+
+/** Recordings are found by their camera's name, also when the camera is heard of after them. */
+async function renamedBy(db: PoolClient, cameras: readonly CameraRow[]): Promise<string[]> {
+  const { rows } = await db.query<{ id: string }>(
+    `SELECT a.id FROM jsonb_to_recordset($1::jsonb) AS r(id text, "seenName" text)
+     JOIN catalog_assets a ON a."captureCameraId" = r.id
+     LEFT JOIN catalog_cameras c ON c.id = r.id
+     WHERE c."seenName" IS DISTINCT FROM r."seenName"`,
+    [JSON.stringify(cameras)],
+  )
+  return rows.map((row) => row.id)
 }
 
 /** Clock stamps compare byte by byte, whatever the database's language. */
 const NEWER = (table: string): string => `excluded.hlc COLLATE "C" > ${table}.hlc COLLATE "C"`
+
+const FIRST_START = `(c."startedHlc" = '' OR (excluded."startedHlc" <> '' AND excluded."startedHlc" COLLATE "C" < c."startedHlc" COLLATE "C"))`
+const LAST_END = `excluded."endedHlc" COLLATE "C" > c."endedHlc" COLLATE "C"`
 
 const ASSETS = `
 INSERT INTO catalog_assets AS a (id, kind, title, "ingestedTitle", "ingestedHlc", "sizeBytes", origin, media, "cameraModel",
@@ -124,14 +143,14 @@ const LOCATIONS = `
 INSERT INTO catalog_locations AS l (key, "assetId", "nodeId", root, "pathEncoding", path, "sizeBytes", "modifiedAtMs", gone, hlc)
 SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(key text, "assetId" text, "nodeId" text, root text, "pathEncoding" text, path text, "sizeBytes" bigint,
   "modifiedAtMs" float8, gone boolean, hlc text)
-ON CONFLICT (key) DO UPDATE SET "assetId" = CASE WHEN excluded.gone THEN l."assetId" ELSE excluded."assetId" END,
+ON CONFLICT (key) DO UPDATE SET "assetId" = excluded."assetId",
   "sizeBytes" = excluded."sizeBytes", "modifiedAtMs" = excluded."modifiedAtMs", gone = excluded.gone, hlc = excluded.hlc
 WHERE ${NEWER('l')}`
 
 const BLOBS = `
-INSERT INTO catalog_blobs (sha256, "nodeId", "sizeBytes")
+INSERT INTO catalog_blobs AS b (sha256, "nodeId", "sizeBytes")
 SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(sha256 text, "nodeId" text, "sizeBytes" bigint)
-ON CONFLICT DO NOTHING`
+ON CONFLICT (sha256, "nodeId") DO UPDATE SET "sizeBytes" = excluded."sizeBytes" WHERE excluded."sizeBytes" > b."sizeBytes"`
 
 const DERIVATIVES = `
 INSERT INTO catalog_derivatives AS d ("sourceSha256", "recipeHash", recipe, made, sha256, "sizeBytes", "mimeType", width, height, reason, hlc)
@@ -143,11 +162,13 @@ ON CONFLICT ("sourceSha256", "recipeHash") DO UPDATE SET recipe = excluded.recip
 WHERE (excluded.made AND NOT d.made) OR (excluded.made = d.made AND ${NEWER('d')})`
 
 const FIELDS = `
-INSERT INTO catalog_fields AS f (noun, subject, field, value, hlc, "opId", replaces)
-SELECT noun, subject, field, coalesce(value, 'null'), hlc, "opId", replaces
-FROM jsonb_to_recordset($1::jsonb) AS r(noun text, subject text, field text, value jsonb, hlc text, "opId" text, replaces text)
+INSERT INTO catalog_fields AS f (noun, subject, field, value, hlc, "opId", replaces, "alsoReplaces")
+SELECT noun, subject, field, coalesce(value, 'null'), hlc, "opId", replaces, ARRAY(SELECT jsonb_array_elements_text("alsoReplaces"))
+FROM jsonb_to_recordset($1::jsonb)
+  AS r(noun text, subject text, field text, value jsonb, hlc text, "opId" text, replaces text, "alsoReplaces" jsonb)
 WHERE true
-ON CONFLICT ("opId") DO UPDATE SET value = excluded.value, hlc = excluded.hlc, replaces = excluded.replaces
+ON CONFLICT ("opId") DO UPDATE SET noun = excluded.noun, subject = excluded.subject, field = excluded.field, value = excluded.value,
+  hlc = excluded.hlc, replaces = excluded.replaces, "alsoReplaces" = excluded."alsoReplaces"
 WHERE excluded.hlc COLLATE "C" < f.hlc COLLATE "C"`
 
 const CAMERAS = `
@@ -157,10 +178,15 @@ ON CONFLICT (id) DO UPDATE SET "nodeId" = excluded."nodeId", "seenName" = exclud
 WHERE ${NEWER('c')}`
 
 const CAPTURES = `
-INSERT INTO catalog_captures AS c (id, "cameraId", "startedAtMs", "endedAtMs", reason)
-SELECT * FROM jsonb_to_recordset($1::jsonb) AS r(id text, "cameraId" text, "startedAtMs" bigint, "endedAtMs" bigint, reason text)
-ON CONFLICT (id) DO UPDATE SET "startedAtMs" = coalesce(excluded."startedAtMs", c."startedAtMs"),
-  "endedAtMs" = coalesce(excluded."endedAtMs", c."endedAtMs"), reason = coalesce(excluded.reason, c.reason)`
+INSERT INTO catalog_captures AS c (id, "cameraId", "startedAtMs", "startedHlc", "endedAtMs", "endedHlc", reason)
+SELECT * FROM jsonb_to_recordset($1::jsonb)
+  AS r(id text, "cameraId" text, "startedAtMs" bigint, "startedHlc" text, "endedAtMs" bigint, "endedHlc" text, reason text)
+ON CONFLICT (id) DO UPDATE SET "cameraId" = least(excluded."cameraId" COLLATE "C", c."cameraId" COLLATE "C"),
+  "startedAtMs" = CASE WHEN ${FIRST_START} THEN excluded."startedAtMs" ELSE c."startedAtMs" END,
+  "startedHlc" = CASE WHEN ${FIRST_START} THEN excluded."startedHlc" ELSE c."startedHlc" END,
+  "endedAtMs" = CASE WHEN ${LAST_END} THEN excluded."endedAtMs" ELSE c."endedAtMs" END,
+  "endedHlc" = CASE WHEN ${LAST_END} THEN excluded."endedHlc" ELSE c."endedHlc" END,
+  reason = CASE WHEN ${LAST_END} THEN excluded.reason ELSE c.reason END`
 
 const GAPS = `
 INSERT INTO catalog_capture_gaps ("opId", "captureId", "fromMs", "toMs")

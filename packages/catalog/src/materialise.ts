@@ -85,7 +85,7 @@ SELECT a.id, a."ingestedTitle", a."ingestedHlc", a.media, a."cameraModel", a."ca
 FROM catalog_assets a
 LEFT JOIN catalog_cameras c ON c.id = a."captureCameraId"
 LEFT JOIN LATERAL (
-  SELECT jsonb_agg(jsonb_build_object('field', field, 'id', "opId", 'value', value, 'hlc', hlc, 'replaces', replaces)) AS edits
+  SELECT jsonb_agg(jsonb_build_object('field', field, 'id', "opId", 'value', value, 'hlc', hlc, 'replaces', replaces, 'alsoReplaces', "alsoReplaces")) AS edits
   FROM catalog_fields WHERE noun = 'asset' AND subject = a.id
 ) f ON true
 LEFT JOIN LATERAL (

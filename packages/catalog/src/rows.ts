@@ -24,7 +24,7 @@ export interface AssetRow {
 }
 export interface LocationRow {
   key: string
-  /** Empty when the place is gone: which asset lay there is then known only to the stored row. */
+  /** Empty when the place is gone: what lay there does not depend on which op came first. */
   assetId: string
   nodeId: string
   root: string
@@ -61,6 +61,7 @@ export interface FieldRow {
   hlc: string
   opId: string
   replaces: string | null
+  alsoReplaces: string[]
 }
 export interface CameraRow {
   id: string
@@ -75,8 +76,12 @@ export interface CaptureRow {
   startedAtMs: number | null
   endedAtMs: number | null
   reason: string | null
+  /** Empty: no op told. */
+  startedHlc: string
+  endedHlc: string
 }
 export interface GapRow {
+  /** Of op and author: an id belongs to its author alone. */
   opId: string
   captureId: string
   fromMs: number
@@ -163,25 +168,36 @@ function derivativeRow(body: OpOf<'derivative.made'> | OpOf<'derivative.failed'>
   }
 }
 
-function putCapture(rows: Rows, row: CaptureRow): void {
-  const before = rows.captures.get(row.id)
-  rows.captures.set(row.id, {
-    ...row,
-    startedAtMs: row.startedAtMs ?? before?.startedAtMs ?? null,
-    endedAtMs: row.endedAtMs ?? before?.endedAtMs ?? null,
-    reason: row.reason ?? before?.reason ?? null,
+/** Of several starts the first counts, of several ends the last: a recording that was found cut off may have been ended twice. */
+function putCapture(rows: Rows, { cameraId, captureId }: { cameraId: string; captureId: string }, told: Partial<CaptureRow>): void {
+  const row = { id: captureId, cameraId, startedAtMs: null, endedAtMs: null, reason: null, startedHlc: '', endedHlc: '', ...told }
+  const before = rows.captures.get(captureId)
+  if (before === undefined) {
+    rows.captures.set(captureId, row)
+    return
+  }
+  const start = before.startedHlc === '' || (row.startedHlc !== '' && row.startedHlc < before.startedHlc) ? row : before
+  const end = row.endedHlc > before.endedHlc ? row : before
+  rows.captures.set(captureId, {
+    id: captureId,
+    cameraId: before.cameraId < cameraId ? before.cameraId : cameraId,
+    startedAtMs: start.startedAtMs,
+    startedHlc: start.startedHlc,
+    endedAtMs: end.endedAtMs,
+    endedHlc: end.endedHlc,
+    reason: end.reason,
   })
 }
 
 function putField(rows: Rows, op: Op, body: OpOf<'asset.set'> | OpOf<'node.set'> | OpOf<'camera.set'>): void {
   const noun = body.kind === 'asset.set' ? 'asset' : body.kind === 'node.set' ? 'node' : 'camera'
-  const { subject, field, value, replaces } = body
-  const row = { noun, subject, field, value, hlc: op.hlc, opId: op.id, replaces } as const
+  const { subject, field, value, replaces, alsoReplaces = [] } = body
+  const row = { noun, subject, field, value, hlc: op.hlc, opId: op.id, replaces, alsoReplaces } as const
   // An op that its author issued again under the same id counts with the earlier stamp.
   keep(rows.fields, op.id, row, (again, before) => again.hlc < before.hlc)
 }
 
-function put(rows: Rows, op: Op, body: OpBody): void {
+function put(rows: Rows, { op, nodeId }: OpFeedEntry, body: OpBody): void {
   switch (body.kind) {
     case 'asset.ingested':
       // The first sight of the same bytes names them, whichever node's op arrives first.
@@ -192,7 +208,12 @@ function put(rows: Rows, op: Op, body: OpBody): void {
       keep(rows.locations, locationKey(body), locationRow(body, op.hlc), later)
       return
     case 'blob.stored':
-      rows.blobs.set(`${body.sha256} ${body.nodeId}`, { sha256: body.sha256, nodeId: body.nodeId, sizeBytes: body.sizeBytes })
+      keep(
+        rows.blobs,
+        `${body.sha256} ${body.nodeId}`,
+        { sha256: body.sha256, nodeId: body.nodeId, sizeBytes: body.sizeBytes },
+        (row, before) => row.sizeBytes > before.sizeBytes,
+      )
       return
     case 'derivative.made':
     case 'derivative.failed':
@@ -214,13 +235,18 @@ function put(rows: Rows, op: Op, body: OpBody): void {
       )
       return
     case 'capture.started':
-      putCapture(rows, { id: body.captureId, cameraId: body.cameraId, startedAtMs: body.startedAtMs, endedAtMs: null, reason: null })
+      putCapture(rows, body, { startedAtMs: body.startedAtMs, startedHlc: op.hlc })
       return
     case 'capture.stopped':
-      putCapture(rows, { id: body.captureId, cameraId: body.cameraId, startedAtMs: null, endedAtMs: body.endedAtMs, reason: body.reason })
+      putCapture(rows, body, { endedAtMs: body.endedAtMs, reason: body.reason, endedHlc: op.hlc })
       return
     case 'capture.gap':
-      rows.gaps.set(op.id, { opId: op.id, captureId: body.captureId, fromMs: body.fromMs, toMs: body.toMs })
+      keep(
+        rows.gaps,
+        `${op.id} ${nodeId}`,
+        { opId: `${op.id} ${nodeId}`, captureId: body.captureId, fromMs: body.fromMs, toMs: body.toMs },
+        () => false,
+      )
       return
     case 'node.facts':
     case 'policy.set':
@@ -243,6 +269,6 @@ export function rowsOf(entries: readonly OpFeedEntry[]): Rows {
     captures: new Map(),
     gaps: new Map(),
   }
-  for (const entry of entries) put(rows, entry.op, clean(entry.op.body))
+  for (const entry of entries) put(rows, entry, clean(entry.op.body))
   return rows
 }

@@ -210,12 +210,3 @@ export async function listKnownCameras(pool: Pool): Promise<KnownCamera[]> {
   )
   return rows
 }
-
-/** The op whose value a field has now: an edit names it as the one it replaces. */
-export async function fieldOp(pool: Pool, noun: 'asset' | 'node' | 'camera', subject: string, field: string): Promise<string | null> {
-  const { rows } = await pool.query<{ opId: string }>(
-    `SELECT "opId" FROM catalog_fields WHERE noun = $1 AND subject = $2 AND field = $3 ${WINNER}`,
-    [noun, subject, field],
-  )
-  return rows[0]?.opId ?? null
-}

@@ -1,4 +1,4 @@
-import { readRegister, type Register } from './fields.ts'
+import { readRegister, type Register, replacedBy } from './fields.ts'
 
 /** How far each log has come, by `<nodeId>/<epoch>`: the sequence of its newest batch that is held without a gap. */
 export type LogHeights = ReadonlyMap<string, number>
@@ -32,7 +32,7 @@ export function acknowledgedHeights(
 
 /**
  * A register after compaction. `gone`: ids that were left out and that a kept edit still names as replaced; it tells them from edits that have
- * not arrived yet. At most one a kept edit.
+ * not arrived yet. At most as many as kept edits name.
  */
 export type CompactRegister = { readonly register: Register; readonly gone: ReadonlySet<string> }
 export const NOTHING_GONE: ReadonlySet<string> = new Set()
@@ -46,17 +46,14 @@ export function compactRegister(before: CompactRegister, isAcknowledged: (editId
   const winner = readRegister(before.register).winner?.id
   const replacers = new Map<string, string[]>()
   for (const edit of before.register.values()) {
-    if (edit.replaces === null || edit.replaces === edit.id) continue
-    const beside = replacers.get(edit.replaces)
-    if (beside === undefined) replacers.set(edit.replaces, [edit.id])
-    else beside.push(edit.id)
+    for (const id of replacedBy(edit)) replacers.set(id, [...(replacers.get(id) ?? []), edit.id])
   }
   const kept = new Map(before.register)
   const gone = new Set(before.gone)
   const mayGo = (id: string): boolean => {
     const edit = kept.get(id)
     if (edit === undefined || id === winner || !isAcknowledged(id)) return false
-    if (edit.replaces !== null && !gone.has(edit.replaces)) return false
+    if (!replacedBy(edit).every((one) => gone.has(one))) return false
     return (replacers.get(id) ?? []).some((replacer) => isAcknowledged(replacer))
   }
   // Oldest first: what goes may free what replaced it.
@@ -67,6 +64,6 @@ export function compactRegister(before: CompactRegister, isAcknowledged: (editId
     gone.add(id)
     queue.push(...(replacers.get(id) ?? []).filter(mayGo))
   }
-  const named = new Set([...kept.values()].map((edit) => edit.replaces))
+  const named = new Set([...kept.values()].flatMap(replacedBy))
   return { register: kept, gone: gone.intersection(named) }
 }

@@ -2,9 +2,21 @@ import { canonicalJson, type Json } from '@thatdam/protocol/canonical'
 
 /**
  * One edit of one field, as an op of kind `asset.set`, `node.set` or `camera.set` carries it. `replaces` is the id of the op whose value
- * the person saw; null for a first edit.
+ * the person saw; null for a first edit. `alsoReplaces`: ids of the others that the person chose between.
  */
-export type FieldEdit = { readonly id: string; readonly hlc: string; readonly value: Json; readonly replaces: string | null }
+export type FieldEdit = {
+  readonly id: string
+  readonly hlc: string
+  readonly value: Json
+  readonly replaces: string | null
+  readonly alsoReplaces?: readonly string[] | undefined
+}
+
+/** Ids of all edits that an edit takes the place of, never its own. */
+export function replacedBy({ id, replaces, alsoReplaces = [] }: FieldEdit): string[] {
+  const all = replaces === null ? alsoReplaces : [replaces, ...alsoReplaces]
+  return all.filter((one) => one !== id)
+}
 
 /** All edits of one field that are known, by id. The order in which they arrived makes no difference. */
 export type Register = ReadonlyMap<string, FieldEdit>
@@ -21,10 +33,13 @@ function later(a: FieldEdit, b: FieldEdit): boolean {
   return a.hlc === b.hlc ? a.id > b.id : a.hlc > b.hlc
 }
 
+const textOf = ({ id, hlc, value, replaces, alsoReplaces = [] }: FieldEdit): string =>
+  canonicalJson({ id, hlc, value, replaces, alsoReplaces: [...alsoReplaces] })
+
 /** Of two edits with one id, the one that counts: the earlier stamp, then (only a forger makes such) the smaller text. */
 function keptOf(a: FieldEdit, b: FieldEdit): FieldEdit {
   if (a.hlc !== b.hlc) return a.hlc < b.hlc ? a : b
-  return canonicalJson(a) <= canonicalJson(b) ? a : b
+  return textOf(a) <= textOf(b) ? a : b
 }
 
 /**
@@ -46,14 +61,12 @@ export function readRegister(register: Register): FieldState {
   const overwritten = new Set<string>()
   for (const edit of register.values()) {
     if (winner === null || later(edit, winner)) winner = edit
-    if (edit.replaces !== null && edit.replaces !== edit.id) overwritten.add(edit.replaces)
+    for (const id of replacedBy(edit)) overwritten.add(id)
   }
   if (winner === null) return { winner: null, conflicts: [] }
-  const descent = new Set<string>()
-  for (let at: FieldEdit | undefined = winner; at !== undefined && !descent.has(at.id);) {
-    descent.add(at.id)
-    at = at.replaces === null ? undefined : register.get(at.replaces)
-  }
+  const descent = new Set<string>([winner.id])
+  // A set is walked through what is added meanwhile, and each id is in it once, so a forged circle ends.
+  for (const id of descent) for (const before of replacedBy(register.get(id) ?? winner)) descent.add(before)
   const conflicts = [...register.values()].filter((edit) => !descent.has(edit.id) && !overwritten.has(edit.id))
   return { winner, conflicts: conflicts.toSorted((a, b) => (later(a, b) ? -1 : 1)) }
 }

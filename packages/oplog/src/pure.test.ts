@@ -15,7 +15,8 @@ const stamp = fc.record({
   nodeId: fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,10}$/),
 })
 
-const keyOf = (one: FieldEdit): string => `${one.hlc} ${canonicalJson(one)}`
+const keyOf = (one: FieldEdit): string => `${one.hlc} ${canonicalJson({ ...one, alsoReplaces: [...(one.alsoReplaces ?? [])] })}`
+const replacesEdit = (next: FieldEdit, id: string): boolean => next.replaces === id || (next.alsoReplaces ?? []).includes(id)
 const order = (a: FieldEdit, b: FieldEdit): number => (`${b.hlc} ${b.id}` < `${a.hlc} ${a.id}` ? -1 : 1)
 const stampAt = (ms: number, node: string): string => formatHlc({ ms, counter: 0, nodeId: node })
 
@@ -135,9 +136,9 @@ function dumb(edits: FieldEdit[]): { winner: FieldEdit | null; conflicts: FieldE
   const unique = kept.filter((one, index) => kept.findIndex((other) => other.id === one.id) === index)
   const winner = unique.toSorted(order)[0] ?? null
   const isAncestor = (old: FieldEdit, of: FieldEdit, steps: number): boolean =>
-    steps > 0 && (old.id === of.id || unique.some((next) => next.id === of.replaces && isAncestor(old, next, steps - 1)))
+    steps > 0 && (old.id === of.id || unique.some((next) => replacesEdit(of, next.id) && isAncestor(old, next, steps - 1)))
   const conflicts = unique.filter(
-    (one) => !unique.some((next) => next.id !== one.id && next.replaces === one.id) && winner !== null && !isAncestor(one, winner, 10),
+    (one) => !unique.some((next) => next.id !== one.id && replacesEdit(next, one.id)) && winner !== null && !isAncestor(one, winner, 10),
   )
   return { winner, conflicts: conflicts.toSorted(order) }
 }
@@ -149,6 +150,7 @@ describe('fields', () => {
     hlc: fc.integer({ min: 0, max: 12 }).map((ms) => formatHlc({ ms, counter: 0, nodeId: 'a' })),
     value: fc.constantFrom('red', 'green', 'blue'),
     replaces: fc.option(fc.constantFrom(...ids)),
+    alsoReplaces: fc.option(fc.array(fc.constantFrom(...ids), { maxLength: 2 }), { nil: undefined, freq: 3 }),
   })
 
   test('equal to the dumb twin, in any order, with repeats, in any parts', () => {
@@ -176,5 +178,7 @@ describe('fields', () => {
     const cutOff = addEdits(EMPTY_REGISTER, [onWin, first, onPi])
     expect(readRegister(cutOff)).toEqual({ winner: onWin, conflicts: [onPi] })
     expect(readRegister(addEdits(cutOff, [settled]))).toEqual({ winner: settled, conflicts: [onPi] })
+    const chosen: FieldEdit = { ...settled, alsoReplaces: [onPi.id] }
+    expect(readRegister(addEdits(cutOff, [chosen]))).toEqual({ winner: chosen, conflicts: [] })
   })
 })

@@ -121,6 +121,7 @@ describe('compaction', () => {
         hlc: fc.integer({ min: 10, max: 30 }).map(String),
         value: fc.constant('v'),
         replaces: fc.option(fc.constantFrom(...known, ...late)),
+        alsoReplaces: fc.array(fc.constantFrom(...known, ...late), { maxLength: 2 }),
       })
     const distinct = { selector: (one: FieldEdit) => one.id }
     fc.assert(

@@ -99,9 +99,21 @@ const derivativeFailed = z.object({
   recipeHash: Sha256Hex,
   reason: z.string().check(z.maxLength(500)),
 })
-/** A person's edit of one field. `replaces` names the op whose value the person saw; null for a first edit. */
+/** Values that stand against one another in a field; of more, the newest are shown and replaced first. */
+export const REPLACES_MAX = 16
+/**
+ * A person's edit of one field. `replaces` names the op whose value the person saw; null for a first edit. `alsoReplaces`: the others of a
+ * conflict, where the person chose between them.
+ */
 const fieldSet = <K extends string, F extends z.ZodMiniType>(kind: K, subject: z.ZodMiniType<string>, field: F) =>
-  z.object({ kind: z.literal(kind), subject, field, value: JsonValue, replaces: z.nullable(OpId) })
+  z.object({
+    kind: z.literal(kind),
+    subject,
+    field,
+    value: JsonValue,
+    replaces: z.nullable(OpId),
+    alsoReplaces: z.optional(z.array(OpId).check(z.maxLength(REPLACES_MAX))),
+  })
 const assetSet = fieldSet('asset.set', AssetId, z.enum(['title', 'note', 'rating', 'trashed']))
 const nodeSet = fieldSet(
   'node.set',

@@ -146,7 +146,8 @@ async function heldOps(url: URL, response: ServerResponse, oplog: OpLog): Promis
   const after = numberOf(url, 'after', 0, Number.MAX_SAFE_INTEGER)
   const limit = Math.max(1, numberOf(url, 'limit', 500, FEED_LIMIT_MAX))
   const waitMs = numberOf(url, 'waitMs', 0, HOLD_MS)
-  if (waitMs > 0 && oplog.position <= after) {
+  // Above the feed's end is who read another feed: it is told so at once, by the id.
+  if (waitMs > 0 && oplog.position === after) {
     await oplog.waitFor(after, AbortSignal.any([requestSignal(response), AbortSignal.timeout(waitMs)]))
   }
   const entries = oplog.read(after, limit)

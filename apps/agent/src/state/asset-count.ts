@@ -30,6 +30,14 @@ export class AssetCount {
     this.database.exec('COMMIT')
   }
 
+  /** The feed was rebuilt: all assets are told again. */
+  beginAnew(feedId: string): void {
+    this.database.exec('BEGIN; DELETE FROM asset')
+    this.database.prepare('UPDATE feed SET id = ?').run(feedId)
+    this.database.exec('COMMIT')
+    this.count = 0
+  }
+
   close(): void {
     this.database.close()
   }

@@ -93,3 +93,13 @@ test('the newest name of a camera counts and is told as a change; settings of an
   expect([...again.cameraNames]).toEqual([['usb-1', 'Front door']])
   again.close()
 })
+
+test('a feed that was rebuilt is folded anew: what no longer counts is forgotten', async () => {
+  append({ kind: 'node.set', subject: 'node-1', field: 'name', value: 'Kitchen', replaces: null }, naming('Door'), ingested('a'))
+  const settings = await open()
+  expect([settings.value.name, settings.cameraNames.get('usb-1'), settings.assets]).toEqual(['Kitchen', 'Door', 1])
+  oplog.rejudge((_, signer) => ({ publicKey: signer, admitter: false }))
+  expect(settings.absorb()).toBe(true)
+  expect([settings.value.name, settings.cameraNames.get('usb-1'), settings.assets]).toEqual(['Node', undefined, 1])
+  settings.close()
+})

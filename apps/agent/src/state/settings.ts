@@ -120,6 +120,12 @@ export class Settings {
   absorb(): boolean {
     const { oplog } = this.options
     let named = false
+    if (this.file.feedId !== oplog.feedId) {
+      // What counted may count no more: the fold begins anew with the feed.
+      this.file = { ...this.file, feedId: oplog.feedId, position: 0, winners: {} }
+      this.assetCount.beginAnew(oplog.feedId)
+      named = true
+    }
     for (;;) {
       const entries = oplog.read(this.file.position, PAGE)
       this.assetCount.add(entries.flatMap(({ op: { body } }) => (body.kind === 'asset.ingested' ? [body.assetId] : [])))
