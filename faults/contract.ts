@@ -12,6 +12,8 @@ export interface Trial {
 export interface Context {
   /** Folder with the agent under test: the built one, or one with a planted fault. */
   readonly agentDist: string
+  /** Name of the planted fault, for experiments that plant it in another program than the agent; null: none. */
+  readonly planted: string | null
   /** Empty, of this run alone, removed afterwards. */
   readonly directory: string
   readonly say: (text: string) => void

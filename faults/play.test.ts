@@ -5,6 +5,7 @@ import { play, type PlayOptions } from './play.ts'
 
 const OPTIONS: PlayOptions = {
   agentDist: '/none',
+  planted: null,
   seed: 7,
   trials: 5,
   slice: { number: 1, of: 1 },

@@ -12,6 +12,7 @@ export interface Slice {
 
 export interface PlayOptions {
   readonly agentDist: string
+  readonly planted: string | null
   readonly seed: number
   /** Trials of the whole experiment; this run plays those of its slice. */
   readonly trials: number
@@ -42,6 +43,7 @@ export async function play(experiment: Experiment, options: PlayOptions): Promis
   }
   const context: Context = {
     agentDist: options.agentDist,
+    planted: options.planted,
     directory,
     say,
     patienceMs: options.patienceMs,

@@ -8,6 +8,7 @@ import { figuresOf, mergeTallies, type Experiment, type FaultResult, type Need, 
 import { EXPERIMENTS } from './list.ts'
 import { buildMutant, loadMutant } from './mutant.ts'
 import { PATIENCE_MS, play, type Slice } from './play.ts'
+import { endAgents } from './support/lone-agent.ts'
 import { endRings } from './support/rings.ts'
 
 const USAGE = `Plays faults against real agents, and checks what must hold.
@@ -127,6 +128,7 @@ async function playWhole(experiment: Experiment, options: Options): Promise<Faul
   const own = await play(experiment, {
     ...shared,
     agentDist: AGENT_DIST,
+    planted: null,
     untilMs: startMs + limitMs * OWN_SHARE,
     stopsAtViolation: false,
     patienceMs: PATIENCE_MS,
@@ -169,7 +171,7 @@ async function playMutants(
     }
     const { plants } = await loadMutant(name)
     const quiet = { ...shared, slice: { number: 1, of: 1 }, say: () => undefined, patienceMs: plantedPatienceMs(own) }
-    const tally = await play(experiment, { ...quiet, agentDist: buildMutant(name), untilMs, stopsAtViolation: true })
+    const tally = await play(experiment, { ...quiet, agentDist: buildMutant(name), planted: name, untilMs, stopsAtViolation: true })
     tried += 1
     if (tally.violations.length > 0) caught += 1
     const outcome = tally.violations[0] === undefined ? `NOT NOTICED in ${tally.trials} trials` : `noticed: ${tally.violations[0]}`
@@ -223,7 +225,12 @@ function show(result: FaultResult): void {
 }
 
 try {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void endRings().finally(() => process.exit(130)))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      endAgents()
+      void endRings().finally(() => process.exit(130))
+    })
+  }
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {
   if (!(error instanceof UsageError)) throw error
