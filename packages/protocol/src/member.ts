@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 import { CameraStatus, CaptureStatus } from './capture.ts'
 import { NodeId, UnixMs } from './ids.ts'
 import { DeriveStatus, IndexStatus } from './index-status.ts'
-import { PlanState, Role, SignedPlan, Term } from './plan.ts'
+import { JsonValue, PlanState, Role, ServiceName, SignedPlan, Term } from './plan.ts'
 
 /*
  * Between a member and the leader, over the node API. A member holds one GET /v1/plan, and tells what it does by POST /v1/report.
@@ -36,3 +36,17 @@ export const MemberReport = z.object({
   consolePort: z.nullable(z.number()),
 })
 export type MemberReport = z.infer<typeof MemberReport>
+
+/**
+ * POST /v1/command: an order of the leader to a service of this machine. 409 STALE_TERM when somebody else leads by now. The answer is the
+ * service's own.
+ */
+export const MemberCommand = z.object({
+  version: z.literal(1),
+  term: Term,
+  service: ServiceName,
+  command: z.string().check(z.maxLength(64)),
+  params: z.record(z.string(), JsonValue),
+})
+export type MemberCommand = z.infer<typeof MemberCommand>
+export const MemberCommandAnswer = z.object({ value: JsonValue })

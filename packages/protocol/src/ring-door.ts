@@ -1,5 +1,6 @@
 import * as z from 'zod/mini'
 import { NodeId, PublicKey, UnixMs } from './ids.ts'
+import { ROSTER_RECORDS_MAX, RosterRecord } from './roster.ts'
 
 /*
  * Who comes into the ring and who leaves it, as the console asks its agent. Each call is answered when the agent has done it, or with the
@@ -81,6 +82,13 @@ export type JoinTokenList = z.infer<typeof JoinTokenList>
 /** POST /local/recovery-key: made, its public half put into the roster, told this once. CONFLICT when there is one already. */
 export const NewRecoveryKey = z.object({ words: z.string().check(z.maxLength(512)) })
 export type NewRecoveryKey = z.infer<typeof NewRecoveryKey>
+
+/**
+ * POST /local/ring → 204: roster records that take this machine into a ring, from `thatdam register`, which redeemed a token beside the running
+ * agent. CONFLICT where this machine is in a ring with others.
+ */
+export const EnterRingRequest = z.object({ records: z.array(RosterRecord).check(z.minLength(2), z.maxLength(ROSTER_RECORDS_MAX)) })
+export type EnterRingRequest = z.infer<typeof EnterRingRequest>
 
 /** POST /local/tickets: takes a browser's session along to another machine of the ring, once. */
 export const RoamTicketRequest = z.object({ sessionId: z.string().check(z.maxLength(64)) })

@@ -19,6 +19,7 @@ export type SigningDomain =
   | 'thatdam-op-batch-v1'
   | 'thatdam-plan-v1'
   | 'thatdam-release-v1'
+  | 'thatdam-roam-v1'
   | 'thatdam-renew-v1'
   | 'thatdam-ring-answer-v1'
   | 'thatdam-ring-card-v1'

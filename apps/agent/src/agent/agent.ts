@@ -16,6 +16,8 @@ import { writeGatewayAddress } from '../gateway/address-file.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { Remote } from '../gateway/remote.ts'
 import { SessionStore } from '../gateway/session-store.ts'
+import { listFolders } from '../local-api/folders.ts'
+import type { RingRoutePorts } from '../local-api/ring-routes.ts'
 import { startLocalApi, type LocalApi } from '../local-api/server.ts'
 import type { Log } from '../log.ts'
 import { clockWatch } from '../facts/clock-sync.ts'
@@ -43,7 +45,9 @@ import { takeFirstSteps, type CloudHost, type FirstSteps } from './first-steps.t
 import { endLeftovers, Groups } from './leftovers.ts'
 import { OwnerDoor } from './owner-door.ts'
 import { PlanKeeper } from './plan-keeper.ts'
+import { RingDoor } from './ring-door.ts'
 import { RingHost } from './ring-host.ts'
+import { RoamTickets } from './roam-tickets.ts'
 import { RingWork } from './ring-work.ts'
 import { Shared } from './shared.ts'
 import { serviceConfig } from './service-config.ts'
@@ -76,6 +80,8 @@ export class Agent {
   private work!: RingWork
   private oplog!: OpLog
   private shared!: Shared
+  private roam!: RoamTickets
+  private entrance!: RingDoor
   private settings!: Settings
   private keeper!: PlanKeeper
   private applier!: PlanApplier
@@ -145,15 +151,30 @@ export class Agent {
     const sayDamage = (aside: string, error: unknown): void =>
       log.warn(`The browser sessions could not be read: everybody signs in again. The file was kept as ${aside}.`, error)
     this.sessions = new SessionStore(paths.sessions, sayDamage, this.shared.owner)
+    this.roam = new RoamTickets({
+      identity: this.identity,
+      store: () => this.ring.store,
+      nowMs: () => this.ring.part.clock.nowMs(),
+      use: (id, expiresAtMs) => this.sessions.useHandoff(id, expiresAtMs),
+    })
     this.door = await OwnerDoor.open({
       path: paths.owner,
       identity: this.identity,
       sessions: this.sessions,
       instanceKey: () => this.link.instanceKey,
       shared: this.shared.owner,
+      roam: this.roam,
       onChanged: () => this.ownerChanged(),
     })
     this.work = this.makeRingWork()
+    this.entrance = new RingDoor({
+      host: this.ring,
+      identity: this.identity,
+      paths,
+      log,
+      installUrl: () => this.link.state.url,
+      changed: () => this.version.bump(),
+    })
     this.keeper = this.work.keeper
     await this.keeper.load()
     this.applier = this.makeApplier(await readRejected(paths.rejectedPlan, AGENT_VERSION))
@@ -260,6 +281,7 @@ export class Agent {
       this.shared.tellFacts(this.facts)
       const plan = await this.keeper.next()
       this.ring.part.announce()
+      await this.leadOn()
       await (plan ? this.applier.apply(plan) : this.applier.reconcile())
     } catch (error) {
       this.options.log.error('the plan could not be made', error)
@@ -276,7 +298,7 @@ export class Agent {
       bootCounter,
       log,
       clockIsSynchronised: clockWatch(),
-      routes: () => this.work?.routes() ?? [],
+      routes: () => [...this.work.routes(), ...this.entrance.routes()],
       presence: () => ({
         claimed: this.isClaimed(),
         role: this.applier?.body?.role ?? 'worker',
@@ -286,6 +308,7 @@ export class Agent {
         this.version.bump()
         void this.plan()
         void this.rebind()
+        void this.entrance?.rosterChanged().catch((error: unknown) => log.error('the ring’s recovery key could not be named', error))
       },
     } as const
     return await RingHost.open(ports, await openRing(paths.roster, identity, bootCounter))
@@ -317,6 +340,7 @@ export class Agent {
         this.ring.part.announce()
       },
       report: () => this.views.memberReport(),
+      run: (service, command, params) => this.applier.command(service, command, params),
       media: { urlOf: (name) => this.applier.view(name)?.url ?? null, localToken: () => this.localApi.token },
     })
   }
@@ -391,6 +415,7 @@ export class Agent {
         await this.settings.acceptCloud(cloud, revision, value)
       },
       onReported: (cloud, value) => this.settings.confirmReported(cloud, value),
+      ring: this.entrance.cloudRing(),
       runCommand: (command, signal) => runCommand(command, this.paths.logs, { ...env.childEnvironment, STATE_DIR: env.stateDir }, signal),
     }
   }
@@ -423,7 +448,12 @@ export class Agent {
       state: () => this.views.localState(),
       oplog: this.oplog,
       onAppended: () => void this.settings.absorb(),
-      command: (service, command, params) => this.applier.command(service, command, params),
+      command: (service, asked) =>
+        asked.nodeId === undefined || asked.nodeId === this.nodeId
+          ? this.applier.command(service, asked.command, asked.params)
+          : this.work.orders.command(asked.nodeId, service, asked),
+      folders: (nodeId, path) => (nodeId === this.nodeId ? listFolders(path) : this.work.orders.folders(nodeId, path)),
+      ring: this.ringRoutes(),
       owner: () => this.door.credential,
       setOwner: (owner) => this.door.set(owner),
       newSession: (request) => this.door.newSession(request),
@@ -432,12 +462,39 @@ export class Agent {
     })
   }
 
+  /** What a leader owes its ring beside plans. */
+  private async leadOn(): Promise<void> {
+    if (this.ring.part.leadership.order() === null) return
+    await this.entrance.raiseStandbys(this.keeper.book.standbys)
+    this.shared.owner.reseal()
+  }
+
   /** By this machine or another: its wishes, its owner's password, or what others are, may be different now. */
   private sharedChanged(): void {
     this.settings?.absorb()
     this.version.bump()
     void this.plan()
     void this.door?.follow().catch((error: unknown) => this.options.log.error('the owner’s password could not be taken over', error))
+  }
+
+  private ringRoutes(): RingRoutePorts {
+    const { entrance } = this
+    const notYet = () => Promise.reject(new ThatdamError('NOT_IN_THIS_VERSION', 'This version lets machines in by a join token.'))
+    return {
+      joinTokens: () => entrance.joinTokens(),
+      makeJoinToken: (request) => entrance.makeJoinToken(request),
+      revokeJoinToken: (id) => entrance.revokeJoinToken(id),
+      removeMember: (nodeId) => entrance.removeMember(nodeId),
+      makeRecoveryKey: () => entrance.makeRecoveryKey(),
+      enter: (records) => entrance.enter(records),
+      adopt: notYet,
+      answerAdoption: notYet,
+      roamTicket: (sessionId) => {
+        const session = this.sessions.byId(sessionId)
+        if (session === null) throw new ThatdamError('NOT_FOUND', 'There is no such session.')
+        return this.roam.issue(session)
+      },
+    }
   }
 
   private async ownerChanged(): Promise<void> {

@@ -4,6 +4,7 @@ import type { NewSessionRequest, NewSessionResponse, OwnerCredential } from '@th
 import type { SessionStore } from '../gateway/session-store.ts'
 import { readOwner, writeOwner } from '../state/owner.ts'
 import type { Identity } from '../state/identity.ts'
+import type { RoamTickets } from './roam-tickets.ts'
 import type { SharedOwner } from './shared-owner.ts'
 
 export interface OwnerDoorPorts {
@@ -13,6 +14,7 @@ export interface OwnerDoorPorts {
   /** The pinned key of the cloud that this machine is registered with. */
   readonly instanceKey: () => string | null
   readonly shared: SharedOwner
+  readonly roam: RoamTickets
   /** The password was set, changed or removed: the gateway moves between loopback and the LAN. */
   readonly onChanged: () => Promise<void>
 }
@@ -63,8 +65,12 @@ export class OwnerDoor {
 
   /** `password`: the console has verified it. `handoff`: verified here, and good once. */
   newSession(request: NewSessionRequest): NewSessionResponse {
-    const { identity, sessions } = this.ports
+    const { identity, sessions, roam } = this.ports
     if (request.kind === 'password') return sessions.create('password', request.displayName)
+    if (request.kind === 'roam') {
+      const { kind, displayName } = roam.redeem(request.ticket ?? '')
+      return sessions.create(kind, displayName)
+    }
     const instanceKey = this.ports.instanceKey()
     const expected = { nodeId: identity.nodeId, nodeKey: identity.key.publicKey, nowMs: Date.now() }
     const claims = instanceKey === null ? null : verifyHandoffToken(request.handoffToken ?? '', { ...expected, instanceKey })

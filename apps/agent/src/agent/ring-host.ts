@@ -3,6 +3,7 @@ import { foldRoster, recordHash, verifyGenesis } from '@thatdam/control/roster'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { GenesisRecord, RosterRecord } from '@thatdam/protocol/roster'
 import { RingPart, type RingPartPorts } from '../ring/ring-part.ts'
+import { foundRing } from '../state/ring.ts'
 import { RosterStore, writeRoster, type RingRecords } from '../ring/roster-store.ts'
 
 export type RingHostPorts = Omit<RingPartPorts, 'store'>
@@ -18,6 +19,7 @@ export class RingHost {
   private constructor(ports: RingHostPorts, part: RingPart) {
     this.ports = ports
     this.current = part
+    this.watch()
   }
 
   /** @throws ThatdamError when its port or its state cannot be had. */
@@ -66,6 +68,26 @@ export class RingHost {
     }
     const later = records.filter((record) => record.body.kind !== 'genesis')
     this.requireMembership(genesis, later)
+    if (this.store.roster.members.size > 1) {
+      throw new ThatdamError(
+        'CONFLICT',
+        'This machine is in a ring with other machines. Remove it there first, then let it into the other ring.',
+      )
+    }
+    await this.goOver({ genesis, later })
+  }
+
+  /** It was removed, or has left: from here on it is a ring of one again, with all that is on its disks. */
+  private async leaveNow(): Promise<void> {
+    const { identity, bootCounter, log } = this.ports
+    if (this.stopped || this.store.member(identity.nodeId) !== null) return
+    log.warn('This machine does not belong to its ring any more: it goes on by itself. To take it back, let it in again.')
+    // Those who do not know yet hear it from here.
+    await this.current.spread()
+    await this.goOver({ genesis: foundRing(identity, bootCounter), later: [] })
+  }
+
+  private async goOver({ genesis, later }: RingRecords): Promise<void> {
     const { paths, log } = this.ports
     const old = this.current
     await old.stop()
@@ -75,8 +97,18 @@ export class RingHost {
     log.info(`this machine now belongs to the ring ${genesis.body.clusterId}`)
     const store = new RosterStore(paths.roster, { genesis, later })
     this.current = await RingPart.open({ ...this.ports, store })
+    this.watch()
     if (this.started) await this.current.start()
     this.ports.changed()
+  }
+
+  private watch(): void {
+    const { store } = this
+    store.onChange(() => {
+      if (store.member(this.ports.identity.nodeId) !== null) return
+      this.moving = this.moving.catch(() => {}).then(() => this.leaveNow())
+      this.moving.catch((error: unknown) => this.ports.log.error('this machine could not go on by itself after it left its ring', error))
+    })
   }
 
   private requireMembership(genesis: GenesisRecord, later: readonly RosterRecord[]): void {

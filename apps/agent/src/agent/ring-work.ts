@@ -1,14 +1,15 @@
 import type { Member } from '@thatdam/control/roster'
+import type { readPolicy } from '@thatdam/oplog/policy'
 import type { Sighting } from '@thatdam/discovery/sightings'
 import type { LocalMember, LocalState } from '@thatdam/protocol/local'
 import type { MemberReport } from '@thatdam/protocol/member'
 import type { SignedPlan } from '@thatdam/protocol/plan'
-import type { RingPolicy } from '@thatdam/protocol/settings'
 import type { Log } from '../log.ts'
 import type { NodeRoute } from '../link/server.ts'
 import type { Loops } from '../loops/supervisor.ts'
 import { mediaRoutes, type MediaRoutePorts } from '../ring/media-routes.ts'
 import { followPlans, planRoute } from '../ring/plan-exchange.ts'
+import { Orders, type OrderPorts } from '../ring/orders.ts'
 import { Reports, reportToLeader } from '../ring/reports.ts'
 import { ringNodes, type KnownOf } from '../ring/ring-nodes.ts'
 import type { Identity } from '../state/identity.ts'
@@ -33,10 +34,12 @@ export interface RingWorkPorts {
   readonly own: () => KnownOf | null
   /** What other members said of themselves, and what the owner wishes of them. */
   readonly others: (nodeId: string) => KnownOf | null
-  readonly policy: () => RingPolicy
+  readonly policy: () => ReturnType<typeof readPolicy>
   /** A plan of the leader, checked and accepted. */
   readonly take: (plan: SignedPlan) => Promise<void>
   readonly report: () => MemberReport
+  /** A command to a service of this machine. */
+  readonly run: OrderPorts['run']
   readonly media: Pick<MediaRoutePorts, 'urlOf' | 'localToken'>
 }
 
@@ -44,6 +47,7 @@ export interface RingWorkPorts {
 export class RingWork {
   readonly keeper: PlanKeeper
   readonly reports: Reports
+  readonly orders: Orders
   private readonly ports: RingWorkPorts
 
   constructor(ports: RingWorkPorts) {
@@ -52,13 +56,21 @@ export class RingWork {
     this.reports = new Reports(() => ports.version.bump())
     const known = (nodeId: string): KnownOf | null => (nodeId === identity.nodeId ? ports.own() : ports.others(nodeId))
     const nodes = () => ringNodes(host.store.roster, host.part.awake, known)
-    this.keeper = new PlanKeeper({ paths, identity, host, nodes, policy: ports.policy, log })
+    this.orders = new Orders({
+      client: () => host.part.client,
+      member: (nodeId) => host.store.member(nodeId),
+      orderTerm: () => host.part.leadership.order(),
+      accept: (term) => host.part.leadership.accept(term),
+      run: ports.run,
+    })
+    this.keeper = new PlanKeeper({ paths, identity, host, nodes, policy: () => ports.policy().policy, log })
   }
 
   /** Of the node API. */
   routes(): NodeRoute[] {
     const { host, media } = this.ports
     return [
+      ...this.orders.routes(),
       planRoute(this.keeper.book, () => host.part.leadership.order()),
       this.reports.route(),
       ...mediaRoutes({ ...media, isLeader: (nodeId) => host.part.leader()?.nodeId === nodeId }),
@@ -154,6 +166,11 @@ export class RingWork {
       }),
       others: [...oneOfEach.values()].slice(0, 16),
     }
+  }
+
+  policyView(): Pick<LocalState['ring'], 'policy' | 'policyEdits'> {
+    const { policy, edits } = this.ports.policy()
+    return { policy, policyEdits: edits }
   }
 
   private otherLeader(): Member | null {

@@ -1,6 +1,6 @@
 import type { OpLog } from '@thatdam/oplog/disk/log'
 import type { NodeFacts } from '@thatdam/protocol/facts'
-import type { NodeSettings, RingPolicy } from '@thatdam/protocol/settings'
+import type { NodeSettings } from '@thatdam/protocol/settings'
 import type { Loops } from '../loops/supervisor.ts'
 import { FactsTeller } from '../ring/facts-teller.ts'
 import type { KnownOf } from '../ring/ring-nodes.ts'
@@ -53,7 +53,7 @@ export class Shared {
     return told && { facts: told.facts, settings: this.state.settingsOf(nodeId) }
   }
 
-  get policy(): RingPolicy {
+  get policy(): RingState['policy'] {
     return this.state.policy
   }
 }

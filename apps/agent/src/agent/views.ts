@@ -213,8 +213,7 @@ export class Views {
       claimed: claimed(),
       leader: leader ? { nodeId: leader.nodeId, name: leader.name, consoleUrl: leader.consoleUrl } : null,
       ...work.strangers(),
-      policy: DEFAULT_POLICY,
-      policyEdits: { replicas: null, pinnedLeader: null },
+      ...work.policyView(),
       recoveryKeyMade: ring.store.roster.ownerRecoveryKey !== null,
     }
   }

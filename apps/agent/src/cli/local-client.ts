@@ -8,14 +8,14 @@ import { statePaths } from '../state/paths.ts'
 const CALL_LIMIT_MS = 10_000
 
 /** Asks the agent that runs on this state directory. Null: none runs. @throws ThatdamError with what the agent answered. */
-export async function callAgent(stateDir: string, method: 'GET' | 'PUT', path: string, body?: unknown): Promise<unknown> {
+export async function callAgent(stateDir: string, method: 'GET' | 'PUT' | 'POST', path: string, body?: unknown): Promise<unknown> {
   const endpoint = await readJson(statePaths(stateDir).local, LocalEndpoint)
   if (!endpoint) return null
   const headers = { authorization: `Bearer ${endpoint.token}` }
   try {
     const answer = await callJson({ method, url: endpoint.url + path, headers, body, timeoutMs: CALL_LIMIT_MS })
     if (answer.status >= 400) throw errorOf(answer, 'the agent')
-    return answer.body
+    return answer.body ?? {}
   } catch (error) {
     if (error instanceof ThatdamError && error.code === 'UNAVAILABLE') return null
     throw error

@@ -68,6 +68,12 @@ export class SessionStore {
     return { sessionId: row.id, kind: row.kind, displayName: row.name }
   }
 
+  /** Null: there is none of this id. */
+  byId(sessionId: string, nowMs = Date.now()): { kind: 'password' | 'handoff'; displayName: string } | null {
+    const row = this.database.prepare('SELECT kind, name FROM session WHERE id = ? AND expires_ms > ?').get(sessionId, nowMs)
+    return row === undefined ? null : { kind: row['kind'] as 'password' | 'handoff', displayName: String(row['name']) }
+  }
+
   end(sessionId: string): void {
     const over = this.database.prepare('DELETE FROM session WHERE id = ? RETURNING hash, expires_ms').all(sessionId)
     for (const { hash, expires_ms: expiresAtMs } of over as { hash: Uint8Array; expires_ms: number }[]) {

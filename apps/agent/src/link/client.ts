@@ -10,8 +10,8 @@ import { makeCertificate } from './certificate.ts'
 import { peerKeyOf, TLS_OPTIONS } from './tls.ts'
 
 export interface NodeRequest {
-  /** Whom: nobody else gets a byte. */
-  readonly publicKey: string
+  /** Whom: nobody else gets a byte. Null: whoever answers at the address given, who then proves itself by what it says. */
+  readonly publicKey: string | null
   readonly method: 'GET' | 'HEAD' | 'POST' | 'DELETE'
   readonly path: string
   /** As JSON. */
@@ -37,7 +37,7 @@ const CONNECT_MS_MAX = 3_000
 interface KeyedOptions {
   readonly host: string
   readonly port: number
-  readonly expectedKey: string
+  readonly expectedKey: string | null
 }
 
 /** Connections are pooled by the key at their end, which is checked before the first byte of a request leaves. */
@@ -50,7 +50,7 @@ class KeyedAgent extends Agent {
   }
 
   override getName(options: object): string {
-    return `${super.getName(options)}:${(options as KeyedOptions).expectedKey}`
+    return `${super.getName(options)}:${(options as KeyedOptions).expectedKey ?? 'anybody'}`
   }
 
   override createConnection(options: object, callback: (error: Error | null, stream: Duplex) => void): undefined {
@@ -64,7 +64,7 @@ class KeyedAgent extends Agent {
     socket.once('error', fail)
     socket.once('secureConnect', () => {
       clearTimeout(timer)
-      if (peerKeyOf(socket) !== expectedKey) {
+      if (expectedKey !== null && peerKeyOf(socket) !== expectedKey) {
         socket.destroy(new Error('another machine answers at this address'))
         return
       }
@@ -88,8 +88,8 @@ export class NodeClient {
   }
 
   /** @throws ThatdamError UNAVAILABLE when nobody with that key answers; the node's own error when it refuses. */
-  async call(request: NodeRequest): Promise<NodeAnswer> {
-    const answer = await this.open(request)
+  async call(request: NodeRequest, at?: readonly LinkAddress[]): Promise<NodeAnswer> {
+    const answer = await this.open(request, at)
     const text = await within(request.timeoutMs, answer, readText)
     const status = answer.statusCode ?? 0
     const body = parse(text)
@@ -99,17 +99,18 @@ export class NodeClient {
 
   /** The answer's stream, whatever its status. */
   async open(request: NodeRequest, at?: readonly LinkAddress[]): Promise<IncomingMessage> {
-    const addresses = at ?? this.addresses.of(request.publicKey, performance.now())
+    const { publicKey } = request
+    const addresses = at ?? (publicKey === null ? [] : this.addresses.of(publicKey, performance.now()))
     let last: unknown = new Error('no address of it is known')
     for (const address of addresses) {
       if (request.signal?.aborted) break
       try {
         const answer = await this.openAt(request, address)
-        this.addresses.proved(request.publicKey, address, performance.now())
+        if (publicKey !== null) this.addresses.proved(publicKey, address, performance.now())
         return answer
       } catch (error) {
         last = error
-        this.addresses.failed(request.publicKey, address)
+        if (publicKey !== null) this.addresses.failed(publicKey, address)
       }
     }
     const reason = last instanceof Error ? last.message : String(last)

@@ -11,6 +11,7 @@ import {
   OwnerCredential,
   ServiceCommand,
   type AppendOpsResponse,
+  type FolderListing,
   type LocalEndpoint,
   type LocalState,
   type NewSessionResponse,
@@ -21,6 +22,7 @@ import { writeFileDurable } from '@thatdam/store/durable'
 import { listFolders } from './folders.ts'
 import { readBody, requestSignal, sendError, sendJson } from './http.ts'
 import { isPatient } from '../pipelining.ts'
+import { handleRingRoute, type RingRoutePorts } from './ring-routes.ts'
 import type { Version } from '../state/version.ts'
 
 const HOLD_MS = 25_000
@@ -34,9 +36,13 @@ export interface LocalApiPorts {
   readonly oplog: OpLog
   /** After ops were appended: settings may be among them. */
   readonly onAppended: () => void
+  /** Of this machine, or of the member that `nodeId` names. */
+  readonly command: (service: ServiceName, command: ServiceCommand) => Promise<Json>
+  /** Of another member. */
+  readonly folders: (nodeId: string, path: string | null) => Promise<FolderListing>
+  readonly ring: RingRoutePorts
   /** Whether a second machine has these entries on its disk, as soon as that is known. Left out: there is nobody to have them. */
   readonly saved?: (positions: readonly number[], signal: AbortSignal) => Promise<AppendOpsResponse['durability']>
-  readonly command: (service: ServiceName, command: string, params: Readonly<Record<string, Json>>) => Promise<Json>
   readonly owner: () => OwnerCredential
   readonly setOwner: (owner: OwnerCredential) => Promise<void>
   readonly newSession: (request: NewSessionRequest) => NewSessionResponse
@@ -92,8 +98,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, expect
       sendJson(response, 200, await append(await readBody(request, AppendOpsRequest), response, ports))
       return
     case 'GET /local/folders':
-      if (url.searchParams.has('nodeId')) throw elsewhere()
-      sendJson(response, 200, await listFolders(url.searchParams.get('path')))
+      sendJson(response, 200, await folders(url, ports))
       return
     case 'GET /local/owner':
       sendJson(response, 200, ports.owner())
@@ -115,8 +120,7 @@ async function handleNamed(request: IncomingMessage, response: ServerResponse, u
   const name = ServiceName.safeParse(command?.[1])
   if (request.method === 'POST' && name.success) {
     const body = await readBody(request, ServiceCommand)
-    if (body.nodeId !== undefined) throw elsewhere()
-    sendJson(response, 200, JSON.stringify(await ports.command(name.data, body.command, body.params)))
+    sendJson(response, 200, JSON.stringify(await ports.command(name.data, body)))
     return
   }
   const session = /^\/local\/sessions\/([0-9a-f]{16})$/.exec(url.pathname)
@@ -125,12 +129,15 @@ async function handleNamed(request: IncomingMessage, response: ServerResponse, u
     response.writeHead(204).end()
     return
   }
+  if (await handleRingRoute(request, response, { path: url.pathname, ports: ports.ring })) return
   throw new ThatdamError('NOT_FOUND', 'There is nothing here.')
 }
 
-/** Run here instead, it would record or list something else of the same name. */
-function elsewhere(): ThatdamError {
-  return new ThatdamError('NOT_IN_THIS_VERSION', 'This cannot be asked of another machine yet. Open the console on that machine.')
+/** Of another machine, that one is asked: here, a folder of the same name may be something else. */
+async function folders(url: URL, ports: LocalApiPorts): Promise<FolderListing> {
+  const path = url.searchParams.get('path')
+  const nodeId = url.searchParams.get('nodeId')
+  return nodeId === null ? await listFolders(path) : await ports.folders(nodeId, path)
 }
 
 async function heldState(url: URL, response: ServerResponse, ports: LocalApiPorts): Promise<LocalState> {

@@ -96,8 +96,8 @@ async function notePlace(paths: StatePaths, place: RingPlace | undefined, ring: 
   return founder.nodeId
 }
 
-/** Identity and ring: those of the agent that runs here, or, under the lock, made now. */
-async function openMachine(paths: StatePaths, env: Env): Promise<{ identity: Identity; ring: Ring; running: boolean }> {
+/** @throws ThatdamError UNAVAILABLE while an agent is just starting. Identity and ring: those of the agent that runs here, or, under the lock, made now. */
+export async function openMachine(paths: StatePaths, env: Env): Promise<{ identity: Identity; ring: Ring; running: boolean }> {
   try {
     const lock = takeLock(paths)
     try {

@@ -6,7 +6,7 @@ import { addToRegisters, NO_REGISTERS, type Registers } from '@thatdam/oplog/reg
 import { addSecrets, readSecret } from '@thatdam/oplog/secrets'
 import { addSessions, NO_SESSIONS, pruneSessions, type RingSession, type Sessions } from '@thatdam/oplog/sessions'
 import type { OpFeedEntry } from '@thatdam/protocol/local'
-import { DEFAULT_SETTINGS, NodeSettings, type RingPolicy } from '@thatdam/protocol/settings'
+import { DEFAULT_SETTINGS, NodeSettings } from '@thatdam/protocol/settings'
 
 const PAGE = 1_000
 const SETTINGS_FIELDS = Object.keys(NodeSettings.shape) as (keyof NodeSettings)[]
@@ -78,8 +78,8 @@ export class RingState {
     return NodeSettings.parse(value)
   }
 
-  get policy(): RingPolicy {
-    return readPolicy(this.policies).policy
+  get policy(): ReturnType<typeof readPolicy> {
+    return readPolicy(this.policies)
   }
 
   secret(name: string): ReturnType<typeof readSecret> {

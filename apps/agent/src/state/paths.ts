@@ -16,6 +16,7 @@ export function statePaths(stateDir: string) {
     roster: at('roster.jsonl'),
     oldRoster: (fingerprint: string) => at(`roster-${fingerprint.slice(0, 16)}.jsonl`),
     neighbours: at('neighbours.json'),
+    ringTokens: at('ring-tokens.json'),
     oplog: at('oplog.db'),
     settings: at('settings.json'),
     assets: at('assets.db'),

@@ -57,13 +57,18 @@ function parse(text: string): unknown {
 export async function openRing(path: string, identity: Identity, bootCounter: number): Promise<Ring> {
   const known = await readRing(path)
   if (known) return known
-  const genesis = makeGenesis(identity.key, {
+  const ring = ringOf(foundRing(identity, bootCounter), [])
+  await writeFileDurable(path, `${JSON.stringify(ring.genesis)}\n`)
+  return ring
+}
+
+/** The genesis record of a ring of one. */
+export function foundRing(identity: Identity, bootCounter: number): GenesisRecord {
+  return makeGenesis(identity.key, {
     clusterId: randomUUID(),
     nodeId: identity.nodeId,
     bootCounter,
     createdAtMs: Date.now(),
     nonce: randomBytes(16).toString('base64url'),
   })
-  await writeFileDurable(path, `${JSON.stringify(genesis)}\n`)
-  return ringOf(genesis, [])
 }
