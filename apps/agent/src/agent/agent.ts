@@ -47,6 +47,7 @@ import { OwnerDoor } from './owner-door.ts'
 import { PlanKeeper } from './plan-keeper.ts'
 import { RingDoor } from './ring-door.ts'
 import { RingHost } from './ring-host.ts'
+import { OpSyncPart } from '../ring/op-sync-part.ts'
 import { RoamTickets } from './roam-tickets.ts'
 import { RingWork } from './ring-work.ts'
 import { Shared } from './shared.ts'
@@ -81,6 +82,7 @@ export class Agent {
   private oplog!: OpLog
   private shared!: Shared
   private roam!: RoamTickets
+  private sync!: OpSyncPart
   private entrance!: RingDoor
   private settings!: Settings
   private keeper!: PlanKeeper
@@ -167,6 +169,15 @@ export class Agent {
       onChanged: () => this.ownerChanged(),
     })
     this.work = this.makeRingWork()
+    this.sync = new OpSyncPart({
+      oplog: this.oplog,
+      part: () => this.ring.part,
+      nodeId: this.nodeId,
+      planOf: (nodeId) => this.keeper.bodyOf(nodeId),
+      clockTrusted: () => this.ring.part.clock.isTrusted,
+      changed: () => this.version.bump(),
+      log,
+    })
     this.entrance = new RingDoor({
       host: this.ring,
       identity: this.identity,
@@ -245,6 +256,7 @@ export class Agent {
     tellCameraService({ loops, sessions, applier, version, facts: () => this.facts, log: this.options.log })
     this.work.startLoops(loops)
     this.shared.startLoops(loops)
+    loops.start('op log of the ring', (signal) => this.sync.sync.run(signal))
     loops.start('cluster file', (signal) => clusterFileLoop(this.paths.cluster, () => this.views.cluster(), signal))
   }
 
@@ -298,7 +310,7 @@ export class Agent {
       bootCounter,
       log,
       clockIsSynchronised: clockWatch(),
-      routes: () => [...this.work.routes(), ...this.entrance.routes()],
+      routes: () => [...this.work.routes(), ...this.entrance.routes(), this.sync.route()],
       presence: () => ({
         claimed: this.isClaimed(),
         role: this.applier?.body?.role ?? 'worker',
@@ -308,6 +320,7 @@ export class Agent {
         this.version.bump()
         void this.plan()
         void this.rebind()
+        this.sync?.rosterChanged()
         void this.entrance?.rosterChanged().catch((error: unknown) => log.error('the ring’s recovery key could not be named', error))
       },
     } as const
@@ -426,6 +439,7 @@ export class Agent {
       identity: this.identity,
       ring: this.ring,
       work: this.work,
+      oplog: () => this.sync.status,
       term: () => this.keeper.term,
       startedAtMs: this.startedAtMs,
       casRoot: env.casRoot,
@@ -454,6 +468,7 @@ export class Agent {
           : this.work.orders.command(asked.nodeId, service, asked),
       folders: (nodeId, path) => (nodeId === this.nodeId ? listFolders(path) : this.work.orders.folders(nodeId, path)),
       ring: this.ringRoutes(),
+      saved: (positions, signal) => this.sync.sync.saved(positions, signal),
       owner: () => this.door.credential,
       setOwner: (owner) => this.door.set(owner),
       newSession: (request) => this.door.newSession(request),

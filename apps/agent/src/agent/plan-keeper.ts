@@ -3,7 +3,7 @@ import { planBodyHash } from '@thatdam/plan/body-hash'
 import { elect } from '@thatdam/plan/election/elect'
 import type { PlannedNode } from '@thatdam/plan/roster-view'
 import { synthesise } from '@thatdam/plan/synthesis/synthesise'
-import type { SignedPlan, Term } from '@thatdam/protocol/plan'
+import type { PlanBody, SignedPlan, Term } from '@thatdam/protocol/plan'
 import type { RingPolicy } from '@thatdam/protocol/settings'
 import { writeFileDurable } from '@thatdam/store/durable'
 import type { Log } from '../log.ts'
@@ -35,6 +35,8 @@ export class PlanKeeper {
   private current: SignedPlan | null = null
   private goodPlan: Plan | null = null
   private said: readonly string[] = []
+  /** What others run, as this node would plan it: who keeps which logs, it has to know without asking. */
+  private layout: ReadonlyMap<string, PlanBody> = new Map()
 
   constructor(options: PlanKeeperOptions) {
     this.options = options
@@ -55,6 +57,12 @@ export class PlanKeeper {
 
   get cached(): Plan | null {
     return this.current && planOf(this.current)
+  }
+
+  /** What a member runs: this one by its plan, others as far as this node can tell. */
+  bodyOf(nodeId: string): PlanBody | null {
+    if (nodeId === this.options.identity.nodeId) return this.current?.body ?? null
+    return this.book.of(nodeId)?.body ?? this.layout.get(nodeId) ?? null
   }
 
   /** Of whoever leads now, else of the plan in force. */
@@ -85,6 +93,8 @@ export class PlanKeeper {
     const term = host.part.leadership.order()
     if (term !== null) return await this.lead(term, nodes)
     this.book.clear()
+    const leader = host.part.leader()?.nodeId
+    this.layout = synthesise({ clusterId, nodes, policy: policy(), ...(leader === undefined ? {} : { leader }) }).plans
     if (ranking.length > 0 || !nodes.some(({ nodeId }) => nodeId === identity.nodeId)) return null
     const own = synthesise({ clusterId, nodes, policy: policy(), leader: null })
     this.said = own.warnings.map(({ sentence }) => sentence)

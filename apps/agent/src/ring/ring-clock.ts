@@ -35,6 +35,11 @@ export class RingClock {
     return Math.max(0, Math.round(ringTimeMs(this.state, this.clock())))
   }
 
+  /** This machine’s clock or that of a member in reach follows a time server. */
+  get isTrusted(): boolean {
+    return this.state.isSynchronised || [...this.state.clocks.values()].some(({ isSynchronised }) => isSynchronised)
+  }
+
   alive(alive: ReadonlySet<NodeId>): void {
     this.give({ kind: 'alive', alive })
   }
