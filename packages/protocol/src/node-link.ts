@@ -39,7 +39,7 @@ export const ElectionWord = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('heartbeat'), term: Term, uptimeMs: Milliseconds }),
   z.object({ kind: z.literal('ask') }),
   z.object({ kind: z.literal('seen'), seen: LeadershipSeen }),
-  z.object({ kind: z.literal('handover'), term: Term, resigning: z.boolean() }),
+  z.object({ kind: z.literal('handover'), term: Term, resigning: z.boolean(), uptimeMs: Milliseconds, holdDownMs: Milliseconds }),
 ])
 
 export const ClockWord = z.object({

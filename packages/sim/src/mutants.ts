@@ -14,7 +14,7 @@ export const MUTANTS: Readonly<Record<string, Rules>> = {
     ...RULES,
     election: changed({ accepts: (state, term) => state.highest === null || compareTerms(state.clusterId, term, state.highest) > 0 }),
   },
-  'hold-down dropped': { ...RULES, election: electionWith({ ...SIM_TIMING, holdDownMs: 0 }) },
+  'hold-down dropped': { ...RULES, election: electionWith({ ...SIM_TIMING, holdDownMs: 0, welcomeMs: 0 }) },
   'a standstill goes unnoticed': { ...RULES, election: electionWith({ ...SIM_TIMING, stallMs: Infinity }) },
   'leaders that meet ignore each other': {
     ...RULES,

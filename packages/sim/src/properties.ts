@@ -7,7 +7,7 @@ import { COPIES_WANTED } from './blobs.ts'
 import { END_MS, HEAL_MS, type Fault } from './faults.ts'
 import { START_MS, type SimNode } from './node.ts'
 import { dumbMembers, withRecords, type Records } from './rosters.ts'
-import { HOLD_DOWN_MS } from './rules.ts'
+import { HOLD_DOWN_MS, SIM_TIMING } from './rules.ts'
 import type { Watcher, World } from './world.ts'
 
 /** One leader must act from here on: before the hold-down of those that started at the last fault is over. */
@@ -86,7 +86,10 @@ export class Properties implements Watcher {
     const heard = before.phase.kind === 'leading' ? null : this.world.rules.election.leader(before, now)
     const isAskedToReplace = event.kind === 'message' && event.message.kind === 'handover' && event.message.resigning
     const upMs = this.world.nowMs - (node.running?.bootedAtMs ?? 0)
-    if (heard !== null && heard.nodeId !== node.nodeId && upMs < HOLD_DOWN_MS && !isAskedToReplace) {
+    const leader = heard === null ? null : this.world.nodes.get(heard.nodeId)?.running?.election
+    const isReturning = leader?.returning.has(node.nodeId) === true
+    const limitMs = isReturning ? HOLD_DOWN_MS : SIM_TIMING.welcomeMs
+    if (heard !== null && heard.nodeId !== node.nodeId && upMs < limitMs && !isAskedToReplace) {
       this.violated(`${node.nodeId} took the lead from ${heard.nodeId} ${upMs} ms after its start`)
     }
   }

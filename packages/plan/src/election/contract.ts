@@ -21,8 +21,17 @@ export type ElectionMessage =
   | { readonly kind: 'ask' }
   /** Answer to `ask`, and to a heartbeat of a term that is past. */
   | { readonly kind: 'seen'; readonly seen: LeadershipSeen }
-  /** The leader asks a better-ranked node to lead. `resigning`: it stops in any case. */
-  | { readonly kind: 'handover'; readonly term: Term; readonly resigning: boolean }
+  /**
+   * The leader asks a better-ranked node to lead, which then counts as up for as long as it. `resigning`: it stops in any case. `holdDownMs`: how
+   * long the asked one must have been up; its restart may have gone unnoticed.
+   */
+  | {
+      readonly kind: 'handover'
+      readonly term: Term
+      readonly resigning: boolean
+      readonly uptimeMs: number
+      readonly holdDownMs: number
+    }
 
 export type ElectionEvent =
   /** At least every 250 ms. */

@@ -8,6 +8,7 @@ import {
   isSame,
   lead,
   note,
+  place,
   seenBy,
   chain,
   STAGGER_PLACES_MAX,
@@ -27,11 +28,22 @@ export function tickFollowing(state: ElectionState, now: Now): Step<ElectionStat
   return now.monotonicMs >= state.phase.untilMs ? lead(withLapsedLeader(state, now), now) : done(state)
 }
 
-/** A leader that fell silent counts as awake from when it is heard again: its hold-down starts anew, whether members noticed its absence or not. */
+/**
+ * A leader that fell silent counts as awake from when it is heard again: its hold-down starts anew, whether members noticed its absence or not. The
+ * same goes for those before this one who let their turn pass.
+ */
 function withLapsedLeader(state: ElectionState, now: Now): ElectionState {
   const lapsed = state.known?.term.nodeId
-  if (lapsed === undefined || !state.aliveSinceMs.has(lapsed)) return state
-  return { ...state, aliveSinceMs: new Map(state.aliveSinceMs).set(lapsed, now.monotonicMs) }
+  if (lapsed === undefined) return state
+  return withReturning(state, [lapsed, ...state.ranking.slice(0, place(state, state.nodeId))], now)
+}
+
+function withReturning(state: ElectionState, nodeIds: readonly NodeId[], now: Now): ElectionState {
+  const awake = nodeIds.filter((nodeId) => state.aliveSinceMs.has(nodeId))
+  if (awake.length === 0) return state
+  const since = new Map(state.aliveSinceMs)
+  for (const nodeId of awake) since.set(nodeId, now.monotonicMs)
+  return { ...state, aliveSinceMs: since, returning: new Set([...state.returning, ...awake]) }
 }
 
 /**
@@ -88,15 +100,20 @@ function onSeen(state: ElectionState, { seen }: Extract<ElectionMessage, { kind:
   })
 }
 
-/** Only the leader of the latest term can hand over, and not to a machine that has only just started, unless it leaves anyway. */
+/**
+ * Only the leader of the latest term can hand over, and not to a machine that has only just started, unless it leaves anyway. How long
+ * this one has to have been up, the leader knows: whether it is new to it, or was away before.
+ */
 function onHandover(
   state: ElectionState,
   from: NodeId,
-  { term, resigning }: Extract<ElectionMessage, { kind: 'handover' }>,
+  { term, resigning, holdDownMs, uptimeMs: theirsMs }: Extract<ElectionMessage, { kind: 'handover' }>,
   now: Now,
 ): Step<ElectionState> {
   const isFromLeader = term.nodeId === from && (state.highest === null || compareTerms(state.clusterId, term, state.highest) >= 0)
-  const isReady = resigning || (uptimeMs(state, now) >= state.timing.holdDownMs && now.monotonicMs >= state.quietUntilMs)
+  const isReady = resigning || (uptimeMs(state, now) >= holdDownMs && now.monotonicMs >= state.quietUntilMs)
   if (!isFromLeader || !isReady || !state.ranking.includes(state.nodeId)) return done(state)
-  return chain(note(state, term), (noted) => (isSame(noted.highest, term) ? lead(noted, now) : done(noted)))
+  const left = resigning ? withReturning(state, [from], now) : state
+  const seniorSinceMs = now.monotonicMs - theirsMs
+  return chain(note(left, term), (noted) => (isSame(noted.highest, term) ? lead({ ...noted, seniorSinceMs }, now) : done(noted)))
 }

@@ -1,14 +1,14 @@
 import type { NodeId } from '@thatdam/protocol/ids'
 import type { Term } from '@thatdam/protocol/plan'
 import type { ElectionMessage, Now, Step } from './contract.ts'
-import { done, follow, hear, lead, note, place, seenBy, chain, uptimeMs, type ElectionState } from './state.ts'
+import { done, follow, hear, holdDownOf, lead, note, place, seenBy, chain, uptimeMs, type ElectionState } from './state.ts'
 import { compareTerms } from './terms.ts'
 
 /** Renews the lease, and asks a better-ranked node to lead once that one has been awake for long enough. */
 export function tickLeading(state: ElectionState, now: Now): Step<ElectionState> {
   const { phase } = state
   if (phase.kind !== 'leading') return done(state)
-  if (!state.ranking.includes(state.nodeId)) return resign(state)
+  if (!state.ranking.includes(state.nodeId)) return resign(state, now)
   const heartbeat = now.monotonicMs < phase.heartbeatAtMs ? done(state) : beat(state, phase, now)
   return chain(heartbeat, (next) => offerHandover(next, now))
 }
@@ -27,8 +27,13 @@ function offerHandover(state: ElectionState, now: Now): Step<ElectionState> {
   if (successor === null) return done(state)
   return done(
     { ...state, phase: { ...phase, handoverAtMs: now.monotonicMs + state.timing.handoverRetryMs } },
-    { kind: 'send', to: successor, message: { kind: 'handover', term: phase.term, resigning: false } },
+    { kind: 'send', to: successor, message: handover(state, successor, { term: phase.term, resigning: false, now }) },
   )
+}
+
+const handover = (state: ElectionState, to: NodeId, word: { term: Term; resigning: boolean; now: Now }): ElectionMessage => {
+  const { term, resigning, now } = word
+  return { kind: 'handover', term, resigning, uptimeMs: uptimeMs(state, now), holdDownMs: holdDownOf(state, to) }
 }
 
 /**
@@ -41,21 +46,22 @@ function successorOf(state: ElectionState, now: Now): NodeId | null {
     const sinceMs = state.aliveSinceMs.get(nodeId)
     if (sinceMs === undefined) continue
     const awakeMs = now.monotonicMs - sinceMs
-    if (awakeMs >= state.timing.holdDownMs * (isBetterOneYoung ? 2 : 1)) return nodeId
-    if (awakeMs < state.timing.holdDownMs) isBetterOneYoung = true
+    const holdDownMs = holdDownOf(state, nodeId)
+    if (awakeMs >= holdDownMs * (isBetterOneYoung ? 2 : 1)) return nodeId
+    if (awakeMs < holdDownMs) isBetterOneYoung = true
   }
   return null
 }
 
 /** Leaves the lead in order: the next in rank is told, so that nobody waits for the lease to end. */
-export function resign(state: ElectionState): Step<ElectionState> {
+export function resign(state: ElectionState, now: Now): Step<ElectionState> {
   const { phase } = state
   if (phase.kind !== 'leading') return done(state)
   const next = state.ranking.find((nodeId) => nodeId !== state.nodeId && state.alive.has(nodeId))
   const told =
     next === undefined
       ? done(state)
-      : done(state, { kind: 'send', to: next, message: { kind: 'handover', term: phase.term, resigning: true } })
+      : done(state, { kind: 'send', to: next, message: handover(state, next, { term: phase.term, resigning: true, now }) })
   return chain(told, follow)
 }
 

@@ -37,6 +37,8 @@ export const electionWith = (timing: ElectionTiming): Election<ElectionState> =>
       ranking: [],
       alive: new Set(),
       aliveSinceMs: new Map(),
+      returning: new Set(),
+      seniorSinceMs: now.monotonicMs,
       candidatesChangedAtMs: now.monotonicMs,
       jitterMs: 0,
       termSkip: firstTermSkip,
@@ -90,7 +92,7 @@ function handle(state: ElectionState, event: ElectionEvent, now: Now): Step<Elec
     case 'order':
       return note(state, event.term)
     case 'stop':
-      return chain(resign(state), (next) => done({ ...next, phase: { kind: 'stopped' } }))
+      return chain(resign(state, now), (next) => done({ ...next, phase: { kind: 'stopped' } }))
   }
   return done(state)
 }
@@ -106,12 +108,14 @@ function withRoster(state: ElectionState, ranking: readonly NodeId[], alive: Rea
   for (const nodeId of ranking) {
     if (alive.has(nodeId)) aliveSinceMs.set(nodeId, state.aliveSinceMs.get(nodeId) ?? now.monotonicMs)
   }
+  const left = [...state.aliveSinceMs.keys()].filter((nodeId) => !alive.has(nodeId))
   const isUnchanged = aliveSinceMs.size === state.aliveSinceMs.size && [...aliveSinceMs.keys()].every((id) => state.aliveSinceMs.has(id))
   return {
     ...state,
     ranking,
     alive,
     aliveSinceMs,
+    returning: left.length === 0 ? state.returning : new Set([...state.returning, ...left]),
     candidatesChangedAtMs: isUnchanged ? state.candidatesChangedAtMs : now.monotonicMs,
   }
 }

@@ -16,8 +16,13 @@ export interface ElectionTiming {
   readonly staggerMs: number
   /** The set of awake candidates must have been the same for this long before a takeover. */
   readonly settleMs: number
-  /** A better-ranked node must have been awake this long, in the leader's eyes, before it is asked to lead; a younger leader never wins over an older one. */
+  /**
+   * A better-ranked node that comes back must have been awake this long, in the leader's eyes, before it is asked to lead; a younger leader never
+   * wins over an older one. It keeps a machine that starts again and again from taking the lead each time.
+   */
   readonly holdDownMs: number
+  /** The same for one that this node has not seen leave: while a house is switched on, or machines are installed, the best soon leads. */
+  readonly welcomeMs: number
   readonly handoverRetryMs: number
   /** Ticks further apart than this mean that the process stood still (SIGSTOP, suspend): what it believed may be past. */
   readonly stallMs: number
@@ -31,6 +36,7 @@ export const ELECTION_TIMING: ElectionTiming = {
   staggerMs: 1_000,
   settleMs: 500,
   holdDownMs: 60_000,
+  welcomeMs: 5_000,
   handoverRetryMs: 1_000,
   stallMs: 1_250,
 }
@@ -60,6 +66,8 @@ export interface ElectionState {
   /** The leader last heard, by its own heartbeat or another node's word. */
   readonly known: Known | null
   readonly startedAtMs: number
+  /** As leader it counts as up since then, where the leader before it handed over to it: or each would take the other for too young to lead. */
+  readonly seniorSinceMs: number
   readonly last: Now
   /** No takeover before: after a start or a stall a node listens first. */
   readonly quietUntilMs: number
@@ -67,6 +75,8 @@ export interface ElectionState {
   readonly alive: ReadonlySet<NodeId>
   /** Since when each awake candidate has been awake without a break. */
   readonly aliveSinceMs: ReadonlyMap<NodeId, number>
+  /** Candidates that were awake, and then were not, in this node's run. */
+  readonly returning: ReadonlySet<NodeId>
   readonly candidatesChangedAtMs: number
   /** Added to the next number, once. */
   readonly termSkip: number
@@ -85,6 +95,10 @@ export function chain(first: Step<ElectionState>, next: (state: ElectionState) =
 
 export const isLeaseRunning = (state: ElectionState, now: Now): boolean =>
   state.known !== null && now.monotonicMs < state.known.heardAtMs + state.timing.leaseMs
+
+/** How long a candidate has to be awake before it is asked to lead. */
+export const holdDownOf = (state: ElectionState, nodeId: NodeId): number =>
+  state.returning.has(nodeId) ? state.timing.holdDownMs : state.timing.welcomeMs
 
 /** Place in the ranking; whoever is not in it comes after all others. */
 export function place(state: ElectionState, nodeId: NodeId): number {
@@ -117,7 +131,8 @@ export function seenBy(state: ElectionState, now: Now): LeadershipSeen {
   return { highest: state.highest, leader: { term, ageMs: now.monotonicMs - heardAtMs, uptimeMs: state.known.uptimeMs } }
 }
 
-export const uptimeMs = (state: ElectionState, now: Now): number => now.monotonicMs - state.startedAtMs
+export const uptimeMs = (state: ElectionState, now: Now): number =>
+  now.monotonicMs - (state.phase.kind === 'leading' ? Math.min(state.startedAtMs, state.seniorSinceMs) : state.startedAtMs)
 
 /** Takes the lead with a term that nobody has used: on disk first, then in force, then told to all. */
 export function lead(state: ElectionState, now: Now): Step<ElectionState> {
@@ -128,16 +143,17 @@ export function lead(state: ElectionState, now: Now): Step<ElectionState> {
     heartbeatAtMs: now.monotonicMs + state.timing.heartbeatMs,
     handoverAtMs: now.monotonicMs,
   } as const
+  const next: ElectionState = { ...state, phase, highest: term, known: null, termSkip: 0 }
   return done(
-    { ...state, phase, highest: term, known: null, termSkip: 0 },
+    next,
     { kind: 'persist', term },
     { kind: 'lead', term },
-    { kind: 'broadcast', message: { kind: 'heartbeat', term, uptimeMs: uptimeMs(state, now) } },
+    { kind: 'broadcast', message: { kind: 'heartbeat', term, uptimeMs: uptimeMs(next, now) } },
   )
 }
 
 export function follow(state: ElectionState): Step<ElectionState> {
   const wasLeading = state.phase.kind === 'leading'
-  const next: ElectionState = { ...state, phase: { kind: 'following' } }
+  const next: ElectionState = { ...state, phase: { kind: 'following' }, seniorSinceMs: state.startedAtMs }
   return wasLeading ? done(next, { kind: 'follow' }) : done(next)
 }
