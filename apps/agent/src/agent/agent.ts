@@ -494,7 +494,6 @@ export class Agent {
 
   private ringRoutes(): RingRoutePorts {
     const { entrance } = this
-    const notYet = () => Promise.reject(new ThatdamError('NOT_IN_THIS_VERSION', 'This version lets machines in by a join token.'))
     return {
       joinTokens: () => entrance.joinTokens(),
       makeJoinToken: (request) => entrance.makeJoinToken(request),
@@ -502,8 +501,8 @@ export class Agent {
       removeMember: (nodeId) => entrance.removeMember(nodeId),
       makeRecoveryKey: () => entrance.makeRecoveryKey(),
       enter: (records) => entrance.enter(records),
-      adopt: notYet,
-      answerAdoption: notYet,
+      adopt: notAdopted,
+      answerAdoption: notAdopted,
       roamTicket: (sessionId) => {
         const session = this.sessions.byId(sessionId)
         if (session === null) throw new ThatdamError('NOT_FOUND', 'There is no such session.')
@@ -559,3 +558,6 @@ export class Agent {
     this.first.lock.release()
   }
 }
+
+const notAdopted = (): Promise<never> =>
+  Promise.reject(new ThatdamError('NOT_IN_THIS_VERSION', 'This version lets machines in by a join token.'))

@@ -89,7 +89,10 @@ export class PlanKeeper {
     const { pinnedLeader } = policy()
     const able = nodes.map((node) => ({ ...node, alive: true }))
     const { ranking } = elect({ clusterId, nodes: able, pinnedLeader })
-    host.part.rank(ranking)
+    const known = new Set(nodes.map(({ nodeId }) => nodeId))
+    const unknown = [...host.store.roster.members.keys()].filter((nodeId) => !known.has(nodeId))
+    // Who is awake and has not told what it is may be better than any: the others give it a moment, a place each.
+    host.part.rank([...unknown, ...ranking])
     const term = host.part.leadership.order()
     if (term !== null) return await this.lead(term, nodes)
     this.book.clear()

@@ -90,7 +90,7 @@ export class RingWork {
           accept: (term) => host.part.leadership.accept(term),
           take: this.ports.take,
           changed: (ended) => this.leaderChanged(ended),
-          log: (message) => log.debug(message),
+          log: (message, error) => log.debug(`${message}: ${error instanceof Error ? error.message : String(error)}`),
         },
         signal,
       ),

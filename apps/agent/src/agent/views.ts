@@ -4,7 +4,6 @@ import { CameraProxyStatus, CaptureDaemonStatus, DeriverStatus, IndexerStatus, t
 import type { ReportRequest } from '@thatdam/protocol/poll'
 import type { MemberReport } from '@thatdam/protocol/member'
 import type { Role, ServiceName, Term } from '@thatdam/protocol/plan'
-import { DEFAULT_POLICY } from '@thatdam/protocol/settings'
 import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { CloudState } from '../cloud/cloud.ts'
 import type { PlanApplier } from '../plan-applier.ts'
