@@ -79,6 +79,7 @@ export class RosterFold {
       ownerRecoveryKey: this.#owners.at(-1)?.key ?? null,
       ownerKeys: this.#owners.map((owner) => owner.key),
       members: sorted,
+      signers: this.#signers(members),
       byKey: new Map([...sorted.values()].flatMap((member) => member.keys.map((key) => [key, member] as const))),
       removed,
       forward,
@@ -116,6 +117,16 @@ export class RosterFold {
 
   #live(person: Person): Grant[] {
     return person.grants.filter((grant) => !this.#isRemoved(grant)).toSorted((a, b) => a.depth - b.depth || (a.record < b.record ? -1 : 1))
+  }
+
+  /** Who was taken back as a plain member edits nothing any more; who was removed keeps what it had signed. */
+  #signers(members: ReadonlyMap<string, Member>): Roster['signers'] {
+    const signers = [...this.#byNodeId].map(([nodeId, persons]) => {
+      const keys = [...persons].flatMap((person) => [...person.keys.keys()]).toSorted()
+      const admitter = members.get(nodeId)?.admitter ?? this.#wasAdmitter(nodeId)
+      return [nodeId, new Map(keys.map((key) => [key, { admitter }]))] as const
+    })
+    return new Map(signers.toSorted(([a], [b]) => (a < b ? -1 : 1)))
   }
 
   #wasAdmitter(nodeId: string): boolean {

@@ -2,6 +2,7 @@ import type { RosterBody, RosterRecord } from '@thatdam/protocol/roster'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { generateKey, type KeyPair, verifySignature } from './keys.ts'
+import { opAuthors } from './op-authors.ts'
 import { foldRoster, recordHash, type Roster, verifyGenesis } from './roster.ts'
 import { sampleGenesis } from './testing/samples.ts'
 
@@ -96,6 +97,18 @@ describe('a ring’s roster', () => {
     expect(names(fold(piIn, zeroIn, piOut, zeroOut))).toEqual(['founder', 'pi'])
     const byOwner = remove(owner, 'founder', genesis, [piIn])
     expect(names(fold(piIn, remove(founder, 'pi', piIn), byOwner))).toEqual(['pi'])
+  })
+
+  test('whose op batches count: members, and removed ones by what they were; a demoted one edits nothing', () => {
+    const gone = remove(founder, 'pi', winByPi, [winByPi])
+    const author = opAuthors([fold(piIn, winByPi, gone)])
+    expect(author('pi', pi.publicKey)).toEqual({ publicKey: pi.publicKey, admitter: true })
+    expect(author('win')).toEqual({ publicKey: win.publicKey, admitter: false })
+    expect([author('pi', win.publicKey), author('zero'), author('zero', zero.publicKey)]).toEqual([null, null, null])
+    const back = admit(founder, { key: pi, nodeId: 'pi' }, gone)
+    expect(opAuthors([fold(piIn, winByPi, gone, back)])('pi', pi.publicKey)?.admitter).toBe(false)
+    const voided = admit(pi, { key: zero, nodeId: 'zero', admitter: true }, winByPi)
+    expect(opAuthors([fold(piIn, winByPi, voided, gone)])('zero')).toBeNull()
   })
 
   test('a member may leave by itself, and remove nobody else', () => {

@@ -37,6 +37,8 @@ export type Roster = {
   byKey: ReadonlyMap<string, Member>
   /** `admitter`: it was one, so that what it signed as one stays judged by that. */
   removed: ReadonlyMap<string, { by: string; record: string; admitter: boolean }>
+  /** Removed ones too: by node id, each key that ever was its, and whether what it signed counts as an admitter's. Older batches need them. */
+  signers: ReadonlyMap<string, ReadonlyMap<string, { admitter: boolean }>>
   /** The ring that this one has gone over to. Of several the one whose record has the smallest hash: they lead on to the same ring. */
   forward: { clusterId: string; fingerprint: string } | null
   ignored: readonly IgnoredRecord[]
