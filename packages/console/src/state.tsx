@@ -73,7 +73,9 @@ function useListRefresh(state: ConsoleState | null): void {
     const timer = setTimeout(
       () => {
         setSeen(at)
-        void queries.invalidateQueries({ queryKey: trpc.asset.pathKey() })
+        for (const queryKey of [trpc.asset.pathKey(), trpc.camera.pathKey(), trpc.node.conflicts.pathKey()]) {
+          void queries.invalidateQueries({ queryKey })
+        }
       },
       seen === '' ? 0 : LIST_REFRESH_MS,
     )

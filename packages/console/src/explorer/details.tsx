@@ -3,6 +3,8 @@ import { useQuery } from '@tanstack/react-query'
 import { Skeleton } from '@thatdam/ui/skeleton'
 import type { ReactNode } from 'react'
 import { useTRPC, type AssetDetail } from '../client.tsx'
+import { ConflictChoice } from '../conflicts/conflict-choice.tsx'
+import { useAssetConflicts } from '../conflicts/use-conflicts.tsx'
 import { bytes, clock, dateTime } from '../format.tsx'
 import { useLiveState } from '../state.tsx'
 
@@ -10,6 +12,7 @@ import { useLiveState } from '../state.tsx'
 export function Details({ id }: { id: string }) {
   const trpc = useTRPC()
   const { data } = useQuery(trpc.asset.get.queryOptions({ id }))
+  const conflicts = useAssetConflicts(id)
   if (data === undefined) {
     return (
       <div className="flex flex-col gap-3 p-4">
@@ -21,6 +24,7 @@ export function Details({ id }: { id: string }) {
   }
   return (
     <div className="flex flex-col gap-5 p-4">
+      <ConflictChoice {...conflicts} />
       <dl className="grid grid-cols-[88px_1fr] gap-x-3 gap-y-1.5 text-base">
         {facts(data).map(([name, value]) => (
           <Fact key={name} name={name}>

@@ -1,10 +1,11 @@
 'use client'
 import { Button, IconButton } from '@thatdam/ui/button'
 import { cx } from '@thatdam/ui/cx'
-import { ArrowLeft, ArrowRight, Download, Info, Pencil, Star, Trash2, Undo2, X } from 'lucide-react'
+import { ArrowLeft, ArrowRight, Download, Info, Pencil, Star, Trash2, TriangleAlert, Undo2, X } from 'lucide-react'
 import { Dialog as Radix } from 'radix-ui'
 import { useRef, useState } from 'react'
 import type { Asset } from '../client.tsx'
+import { useAssetConflicts } from '../conflicts/use-conflicts.tsx'
 import { useKeys } from '../keys.tsx'
 import { useLinks } from '../links.tsx'
 import { Details } from './details.tsx'
@@ -26,6 +27,7 @@ export interface PreviewProps {
 export function Preview({ asset, place, onMove, onClose, actions }: PreviewProps) {
   const [showsDetails, setShowsDetails] = useState(false)
   const [renames, setRenames] = useState(false)
+  const { conflicts } = useAssetConflicts(asset.id)
   const swipe = useSwipe(onMove)
   const plays = asset.kind === 'video' || asset.kind === 'audio'
   const leave = (): void => {
@@ -71,6 +73,7 @@ export function Preview({ asset, place, onMove, onClose, actions }: PreviewProps
             asset={asset}
             place={place}
             showsDetails={showsDetails}
+            toChoose={conflicts.length > 0}
             onDetails={() => setShowsDetails(!showsDetails)}
             onRename={() => setRenames(true)}
             onLeave={leave}
@@ -123,6 +126,8 @@ function Header(props: {
   asset: Asset
   place: string
   showsDetails: boolean
+  /** Details hold values to choose from. */
+  toChoose: boolean
   onDetails: () => void
   onRename: () => void
   onLeave: () => void
@@ -150,8 +155,13 @@ function Header(props: {
       <IconButton label={asset.trashed ? 'Take out of the trash' : 'Move to trash'} className={ON_BLACK} onClick={props.onLeave}>
         {asset.trashed ? <Undo2 className="size-4" aria-hidden /> : <Trash2 className="size-4" aria-hidden />}
       </IconButton>
-      <IconButton label="Details" aria-pressed={props.showsDetails} className={ON_BLACK} onClick={props.onDetails}>
-        <Info className="size-4" aria-hidden />
+      <IconButton
+        label={props.toChoose ? 'Details: two values to choose from' : 'Details'}
+        aria-pressed={props.showsDetails}
+        className={ON_BLACK}
+        onClick={props.onDetails}
+      >
+        {props.toChoose ? <TriangleAlert className="size-4 text-accent" aria-hidden /> : <Info className="size-4" aria-hidden />}
       </IconButton>
     </header>
   )

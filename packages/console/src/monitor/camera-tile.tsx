@@ -3,9 +3,10 @@ import { useMutation } from '@tanstack/react-query'
 import { Button, IconButton } from '@thatdam/ui/button'
 import { cx } from '@thatdam/ui/cx'
 import { Menu } from '@thatdam/ui/menu'
-import { EllipsisVertical, Maximize, Pencil, Square, VideoOff } from 'lucide-react'
+import { EllipsisVertical, Maximize, Pencil, Square, TriangleAlert, VideoOff } from 'lucide-react'
 import { useCallback, useRef, useState } from 'react'
 import { useTRPC, type AgentState } from '../client.tsx'
+import { useCameraConflicts } from '../conflicts/use-conflicts.tsx'
 import { bytes, clock, span } from '../format.tsx'
 import { useShowError } from '../query.tsx'
 import { useNow } from '../state.tsx'
@@ -27,6 +28,7 @@ export interface CameraTileProps {
 export function CameraTile({ camera, capture, machine, isHere }: CameraTileProps) {
   const [mode, setMode] = useState<LiveMode>('connecting')
   const [renames, setRenames] = useState(false)
+  const { conflicts } = useCameraConflicts(camera.camera.cameraId)
   const frame = useRef<HTMLDivElement>(null)
   const { cameraId, name } = camera.camera
   const live = camera.state === 'live'
@@ -53,6 +55,11 @@ export function CameraTile({ camera, capture, machine, isHere }: CameraTileProps
           <h3 className="truncate text-lg font-medium text-ink">{name}</h3>
           <p className="line-clamp-2 text-sm text-ink-faint">{under(camera, capture, mode, machine)}</p>
         </div>
+        {conflicts.length > 0 ? (
+          <Button size="sm" variant="quiet" onClick={() => setRenames(true)}>
+            <TriangleAlert className="size-4 text-accent-text" aria-hidden /> Two names
+          </Button>
+        ) : null}
         <RecordButton camera={camera} capture={capture} />
         <Menu
           trigger={

@@ -6,10 +6,13 @@ import { Field } from '@thatdam/ui/field'
 import { Input } from '@thatdam/ui/input'
 import { useState } from 'react'
 import { sentenceOf, useTRPC } from '../client.tsx'
+import { ConflictChoice } from '../conflicts/conflict-choice.tsx'
+import { useCameraConflicts } from '../conflicts/use-conflicts.tsx'
 
 export function RenameCamera({ cameraId, name, onClose }: { cameraId: string; name: string; onClose: () => void }) {
   const trpc = useTRPC()
   const [next, setNext] = useState(name)
+  const conflicts = useCameraConflicts(cameraId)
   const rename = useMutation(trpc.camera.rename.mutationOptions({ onSuccess: onClose }))
   return (
     <Dialog
@@ -21,6 +24,15 @@ export function RenameCamera({ cameraId, name, onClose }: { cameraId: string; na
       description="Its recordings are named after it from now on."
       width="sm"
     >
+      <div className="flex flex-col gap-3 not-empty:pb-4">
+        <ConflictChoice
+          {...conflicts}
+          onChoose={(field, opId) => {
+            conflicts.onChoose(field, opId)
+            onClose()
+          }}
+        />
+      </div>
       <form
         className="flex flex-col gap-4"
         onSubmit={(event) => {

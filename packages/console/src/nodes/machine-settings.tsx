@@ -2,6 +2,8 @@
 import { Button } from '@thatdam/ui/button'
 import { useState, type ReactNode } from 'react'
 import type { AgentState } from '../client.tsx'
+import { ConflictChoice } from '../conflicts/conflict-choice.tsx'
+import { useNodeConflicts } from '../conflicts/use-conflicts.tsx'
 import { Folders } from '../settings/folders.tsx'
 import { MachineForm } from '../settings/machine-form.tsx'
 import { DutiesForm } from './duties-form.tsx'
@@ -11,6 +13,7 @@ import { RemoveMachine } from './remove-machine.tsx'
 /** The owner's wishes for one machine of the ring. A machine that is away follows them when it is back. */
 export function MachineSettings({ agent, member }: { agent: AgentState; member: Member }) {
   const [removes, setRemoves] = useState(false)
+  const conflicts = useNodeConflicts(member.nodeId)
   const settings = member.self ? agent.settings : member.settings
   if (settings === null) {
     return (
@@ -20,6 +23,9 @@ export function MachineSettings({ agent, member }: { agent: AgentState; member: 
   return (
     <div className="flex max-w-2xl flex-col">
       {member.awake ? null : <p className="pb-4 text-base text-ink-soft">{member.name} is away, and follows a change when it is back.</p>}
+      <div className="flex flex-col gap-3 not-empty:pb-4">
+        <ConflictChoice {...conflicts} />
+      </div>
       <Part title="What it is called">
         <MachineForm nodeId={member.nodeId} settings={settings} />
       </Part>

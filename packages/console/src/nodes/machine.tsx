@@ -6,6 +6,8 @@ import { Tabs } from '@thatdam/ui/tabs'
 import { ExternalLink } from 'lucide-react'
 import { useState } from 'react'
 import type { AgentState } from '../client.tsx'
+import { fieldWords } from '../conflicts/conflict-words.tsx'
+import { useNodeConflicts } from '../conflicts/use-conflicts.tsx'
 import { bytes, count } from '../format.tsx'
 import { MachineSettings } from './machine-settings.tsx'
 import { RoleBadges } from './member-list.tsx'
@@ -15,6 +17,7 @@ import { Services } from './services.tsx'
 /** One machine of the ring: what it is, what it does and why, and the owner's wishes for it. */
 export function Machine({ agent, member, now }: { agent: AgentState; member: Member; now: number }) {
   const [tab, setTab] = useState('runs')
+  const { conflicts } = useNodeConflicts(member.nodeId)
   const problems = member.self ? agent.settingsProblems : member.awake ? (member.reported?.problems ?? []) : []
   const rejected = observed(agent, member)?.rejected ?? null
   return (
@@ -42,6 +45,18 @@ export function Machine({ agent, member, now }: { agent: AgentState; member: Mem
           {problem}
         </Banner>
       ))}
+      {conflicts.length > 0 && tab !== 'settings' ? (
+        <Banner
+          tone="warning"
+          action={
+            <Button size="sm" onClick={() => setTab('settings')}>
+              Choose
+            </Button>
+          }
+        >
+          {conflicts.map(({ field }) => fieldWords(field)).join(', ')}: changed on machines that were apart. Choose what counts.
+        </Banner>
+      ) : null}
       <Tabs
         label={`About ${member.name}`}
         value={tab}
