@@ -22,6 +22,12 @@ test('a ring without a leader says nothing of one', () => {
   expect(ringSummary(agent)).toBe('5 machines · 1 away')
 })
 
+test('a ring of one is led by nobody else', () => {
+  const agent = state()
+  agent.members = agent.members.slice(0, 1)
+  expect(ringSummary(agent)).toBe('1 machine')
+})
+
 test('contact is told as it is known', () => {
   const agent = state()
   expect(contact(named(agent, 'pi5-desktop'), NOW)).toBe('this machine')

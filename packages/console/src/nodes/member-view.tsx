@@ -45,7 +45,7 @@ export const STATE_WORDS: Record<Service['state'], { word: string; tone: Tone }>
 export function ringSummary(agent: AgentState): string {
   const away = agent.members.filter((member) => !member.awake).length
   const parts = [count(agent.members.length, 'machine', 'machines')]
-  if (agent.ring.leader !== null) parts.push(`led by ${agent.ring.leader.name}`)
+  if (agent.ring.leader !== null && agent.members.length > 1) parts.push(`led by ${agent.ring.leader.name}`)
   if (away > 0) parts.push(`${away} away`)
   return parts.join(' · ')
 }

@@ -16,7 +16,13 @@ export function Near({ agent, now }: { agent: AgentState; now: number }) {
   const adopt = useMutation(trpc.ring.adopt.mutationOptions({ onError: showError, onSuccess: ({ id }) => setShownId(id) }))
   const { waiting, others, claimed } = agent.ring
   const shown = agent.adoptions.find((adoption) => adoption.id === shownId)
-  if (waiting.length === 0 && others.length === 0 && shown === undefined) return null
+  if (waiting.length === 0 && others.length === 0 && shown === undefined) {
+    return agent.members.length > 1 ? null : (
+      <p className="px-3 text-base text-ink-soft">
+        A ring of one. Machines in this network that have ThatDAM and belong to nobody show up here by themselves.
+      </p>
+    )
+  }
   const openOf = (publicKey: string): Adoption | undefined =>
     agent.adoptions.find((one) => one.publicKey === publicKey && one.direction === 'in' && isOpenAdoption(one))
   return (

@@ -8,6 +8,8 @@ import { roam, ROAM_PACE, type Roaming } from './roamer.tsx'
 const TICKET_MS_MIN = 15_000
 const TICKET_MS_MAX = 3_600_000
 const TICKET_RETRY_MS = 60_000
+/** While there is nobody to go to. */
+const ALONE_MS = 5_000
 /** Time to read where the page goes before it goes. */
 const READ_MS = 700
 
@@ -66,9 +68,12 @@ function ringOf({ node, settings, members }: Agent): KnownRing {
 /** Fetched while the machine still answers: afterwards it is too late. */
 async function keepTicket(client: ConsoleClient, held: Held, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const next = await client.session.ticket.mutate(undefined, { signal }).catch(() => null)
+    const isAlone = (held.ring?.others.length ?? 0) === 0
+    const next = isAlone ? null : await client.session.ticket.mutate(undefined, { signal }).catch(() => null)
     if (next !== null) held.ticket = next
-    const pauseMs = next === null ? TICKET_RETRY_MS : Math.min(TICKET_MS_MAX, Math.max(TICKET_MS_MIN, (next.expiresAtMs - Date.now()) / 2))
+    const withoutMs = isAlone ? ALONE_MS : TICKET_RETRY_MS
+    const halfLifeMs = next === null ? withoutMs : (next.expiresAtMs - Date.now()) / 2
+    const pauseMs = Math.min(TICKET_MS_MAX, Math.max(next === null ? withoutMs : TICKET_MS_MIN, halfLifeMs))
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, pauseMs)
       signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
