@@ -22,7 +22,8 @@ export class Between {
   private readonly target: string
 
   static async to(target: string): Promise<Between> {
-    const server = createServer()
+    // As the cloud: a machine that takes its time between two requests finds its connection still open.
+    const server = createServer({ keepAliveTimeout: 65_000 })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return new Between(server, target)
   }

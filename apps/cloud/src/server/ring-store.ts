@@ -168,7 +168,8 @@ async function takeLocked(
   const cluster = await tx.cluster.findUnique({ where: { organisationId } })
   if (cluster?.genesisHash !== came.genesisHash) return false
   const isConfirmed = confirms(ringOf(cluster), { nodeKey, genesisHash: came.genesisHash })
-  const { taken, roster } = takeRecords(await keptRecords(tx, cluster), came.records)
+  const kept = await keptRecords(tx, cluster)
+  const { taken, roster } = takeRecords(kept, came.records)
   if (!isConfirmed && taken.length === 0) return false
   const ids = taken.map(recordId)
   const { position, digest } = relayOn(cursorOf(cluster), ids)
@@ -185,9 +186,38 @@ async function takeLocked(
   if (isConfirmed) {
     await writeAudit(tx, { organisationId, actor: `node:${node.nodeId}`, action: 'ring.founded', subject: cluster.clusterId, atMs: nowMs })
   }
+  await followKeys(tx, cluster, { roster, records: [...kept, ...taken] })
   await settleMembers(tx, cluster, { roster, nowMs })
   await notifyRing(tx, organisationId, 'all')
   return true
+}
+
+/**
+ * A machine that replaced its key goes on here under the new one from that key's first use on, by the ring's own signed records; the old key is a
+ * stranger's then (THREATS 7). A key that has a row already keeps it.
+ */
+async function followKeys(
+  tx: Transaction,
+  { organisationId, founderKey }: Cluster,
+  { roster, records }: { roster: Roster; records: readonly RosterRecord[] },
+): Promise<void> {
+  const successor = new Map(records.flatMap(({ body }) => (body.kind === 'rekey' ? [[`${body.nodeId} ${body.oldKey}`, body.newKey]] : [])))
+  if (successor.size === 0) return
+  const rows = await tx.cloudNode.findMany({
+    where: { organisationId, ringState: 'in' },
+    select: { id: true, nodeId: true, nodeKey: true },
+  })
+  for (const { id, nodeId, nodeKey: oldKey } of rows) {
+    let newKey: string | undefined = oldKey
+    // A key may have been replaced several times since; each step leads to another record, so it ends.
+    for (let step = 0; newKey !== undefined && !roster.byKey.has(newKey) && step < successor.size; step += 1) {
+      newKey = successor.get(`${nodeId} ${newKey}`)
+    }
+    if (newKey === undefined || newKey === oldKey || roster.byKey.get(newKey)?.nodeId !== nodeId) continue
+    if ((await tx.cloudNode.count({ where: { nodeKey: newKey } })) > 0) continue
+    await tx.cloudNode.update({ where: { id }, data: { nodeKey: newKey } })
+    if (oldKey === founderKey) await tx.cluster.update({ where: { organisationId }, data: { founderKey: newKey } })
+  }
 }
 
 /** Each machine's row as the roster now has it. */

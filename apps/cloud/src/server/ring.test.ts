@@ -1,12 +1,14 @@
 import path from 'node:path'
 import { judgeJoinIntent } from '@thatdam/control/join-intent'
 import { verifyJoinResponse } from '@thatdam/control/join'
-import { verifySignature } from '@thatdam/control/keys'
+import { generateKey, verifySignature } from '@thatdam/control/keys'
 import { RELAY_START, relayOn } from '@thatdam/control/relay'
+import { rekey, useKey } from '@thatdam/control/roster-edit'
 import { recordId } from '@thatdam/control/roster-sync'
 import { verifyPlace } from '@thatdam/control/ring-place'
 import { foldRoster, recordHash } from '@thatdam/control/roster'
 import { sampleAdmission, sampleGenesis, sampleMachine, sampleRemoval } from '@thatdam/control/testing/samples'
+import { TestRing } from '@thatdam/control/testing/ring'
 import { createClient, type Database } from '@thatdam/db/client'
 import { startPostgres } from '@thatdam/db/postgres'
 import { canonicalJson } from '@thatdam/protocol/canonical'
@@ -251,6 +253,28 @@ describe('from waiting to being let in', () => {
     await join(machine, { genesis, records: [inside, removal] })
     const [intent] = (await polled(founder, 0)).joinIntents ?? []
     expect(intent?.voucher).toMatchObject({ organisationId: organisation.id, removal: recordHash(removal.body) })
+  })
+
+  test('a machine that replaced its key goes on under the new one from its first use on, and the old one is a stranger’s (THREATS 7)', async () => {
+    const [founder, machine] = [machineOf('signs-for'), machineOf('new-key')]
+    await join(founder)
+    await join(machine)
+    const { genesis, node } = founder.self
+    const old = machine.self.node
+    const fresh = generateKey()
+    const ring = new TestRing([genesis, admitted(founder, machine)], recordHash(genesis.body))
+    ring.take(rekey(ring.desk(old), 'new-key', fresh.publicKey))
+    await founder.reportRing(genesis, ring.records.slice(1))
+    expect((await machine.renew()).status).toBe(200)
+    expect((await rowOf(machine)).ringState).toBe('in')
+    ring.take(useKey(ring.desk(fresh)))
+    await founder.reportRing(genesis, ring.records.slice(1))
+    expect((await machine.renew()).status).toBe(401)
+    expect((await machine.poll(0)).status).toBe(401)
+    Object.assign(machine.self, { node: fresh })
+    expect((await machine.renew()).status).toBe(200)
+    expect(await rowOf(machine)).toMatchObject({ nodeId: 'new-key', ringState: 'in', lockedAt: null })
+    expect(node.publicKey).toBe((await ringRow(founder))?.founderKey)
   })
 
   test('a machine that its owner removes while it waits is not offered any more', async () => {
