@@ -21,12 +21,20 @@ const DISMISSED = ['no', 'yes'] as const
 export function useFirstRun(): { shown: boolean; dismiss: () => void } {
   const { state } = useLiveState()
   const [dismissed, setDismissed] = useStored(DISMISSED_KEY, DISMISSED)
-  const empty = state?.agent?.settings.indexPaths.length === 0 && state.catalog.position === 0
-  const nothingIndexed = state?.agent?.settings.indexPaths.length === 0 && (state.agent.index?.filesDone ?? 0) === 0
   return {
-    shown: dismissed === 'no' && (empty || nothingIndexed),
+    shown: dismissed === 'no' && state?.agent !== undefined && state.agent !== null && hasNothing(state.agent),
     dismiss: () => setDismissed('yes'),
   }
+}
+
+/** No machine of the ring was given folders, and none has files: whoever leads next is not asked again. */
+export function hasNothing(agent: AgentState): boolean {
+  const others = agent.members.filter((member) => !member.self)
+  return (
+    agent.settings.indexPaths.length === 0 &&
+    (agent.index?.filesDone ?? 0) === 0 &&
+    others.every(({ settings, reported }) => (settings?.indexPaths.length ?? 0) === 0 && (reported?.assets ?? 0) === 0)
+  )
 }
 
 /** The first screen: nothing is read before its owner said what. */

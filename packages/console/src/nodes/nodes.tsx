@@ -4,29 +4,27 @@ import { Button } from '@thatdam/ui/button'
 import { Ring } from '@thatdam/ui/ring'
 import { Skeleton } from '@thatdam/ui/skeleton'
 import { Plus } from 'lucide-react'
-import { useState } from 'react'
 import { useLiveState, useNow } from '../state.tsx'
 import { AddMachine } from './add-machine.tsx'
 import { Machine } from './machine.tsx'
 import { MemberList } from './member-list.tsx'
 import { ringFlowsOf, ringNodesOf, ringSummary } from './member-view.tsx'
 import { Near } from './near.tsx'
-import { useChosenNode } from './use-chosen-node.tsx'
+import { useNodesAddress } from './use-address.tsx'
 
 /** The machines of the ring: who leads, who is away, what runs where and why; and who waits to be let in. */
 export function Nodes() {
   const agent = useLiveState().state?.agent ?? null
   const now = useNow(1_000)
-  const [chosen, setChosen] = useChosenNode()
+  const address = useNodesAddress()
   const choose = (nodeId: string): void => {
-    setChosen(nodeId)
+    address.choose(nodeId)
     // On a narrow screen what is told of it lies far below.
     requestAnimationFrame(() => {
       const about = document.querySelector('[data-machine]')
       if (about !== null && about.getBoundingClientRect().top > window.innerHeight / 2) about.scrollIntoView()
     })
   }
-  const [adds, setAdds] = useState(false)
   if (agent === null) {
     return (
       <div className="grid gap-4 p-4 md:grid-cols-[320px_1fr]">
@@ -36,13 +34,13 @@ export function Nodes() {
     )
   }
   const selected =
-    agent.members.find((member) => member.nodeId === chosen) ?? agent.members.find((member) => member.self) ?? agent.members[0]
+    agent.members.find((member) => member.nodeId === address.nodeId) ?? agent.members.find((member) => member.self) ?? agent.members[0]
   return (
     <div className="relative flex h-full flex-col gap-4 overflow-y-auto p-3 md:p-4">
       <header className="flex flex-wrap items-center gap-x-4 gap-y-2">
         <h1 className="text-xl font-semibold">Nodes</h1>
         <p className="grow text-base text-ink-soft">{ringSummary(agent)}</p>
-        <Button variant={agent.ring.waiting.length > 0 ? 'secondary' : 'primary'} onClick={() => setAdds(true)}>
+        <Button variant={agent.ring.waiting.length > 0 ? 'secondary' : 'primary'} onClick={() => address.setAdds(true)}>
           <Plus className="size-4" aria-hidden /> Add a machine
         </Button>
       </header>
@@ -65,7 +63,7 @@ export function Nodes() {
         </div>
         {selected === undefined ? null : <Machine key={selected.nodeId} agent={agent} member={selected} now={now} />}
       </div>
-      {adds ? <AddMachine onClose={() => setAdds(false)} /> : null}
+      {address.adds ? <AddMachine onClose={() => address.setAdds(false)} /> : null}
     </div>
   )
 }

@@ -2,7 +2,7 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { CommandPalette, type PaletteGroup } from '@thatdam/ui/command-palette'
 import { setTheme } from '@thatdam/ui/theme-choice'
-import { CircleDot, Images, Keyboard, Moon, RefreshCw, Server, Settings2, Sun, Trash2, Video, Waypoints } from 'lucide-react'
+import { CircleDot, Images, Keyboard, Moon, Plus, RefreshCw, Server, Settings2, Sun, Trash2, Video, Waypoints } from 'lucide-react'
 import { useDeferredValue, useState } from 'react'
 import { useTRPC } from '../client.tsx'
 import { KIND_ICONS } from '../explorer/tile.tsx'
@@ -114,6 +114,7 @@ function useRing(): PaletteGroup[] {
 function useActions(onKeyMap: () => void): PaletteGroup {
   const trpc = useTRPC()
   const showError = useShowError()
+  const { go, href } = useNavigation()
   const agent = useLiveState().state?.agent
   const start = useMutation(trpc.capture.start.mutationOptions({ onError: showError }))
   const rescan = useMutation(trpc.index.rescan.mutationOptions({ onError: showError }))
@@ -132,6 +133,7 @@ function useActions(onKeyMap: () => void): PaletteGroup {
         icon: <CircleDot />,
         onSelect: () => start.mutate({ cameraId: camera.cameraId, nodeId }),
       })),
+      { id: 'add-machine', label: 'Add a machine', icon: <Plus />, onSelect: () => go(`${href('nodes')}#add`) },
       { id: 'rescan', label: 'Look through the folders again', icon: <RefreshCw />, onSelect: () => rescan.mutate() },
       { id: 'dark', label: 'Dark look', icon: <Moon />, onSelect: () => setTheme('dark') },
       { id: 'light', label: 'Light look', icon: <Sun />, onSelect: () => setTheme('light') },
