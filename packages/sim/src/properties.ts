@@ -113,7 +113,7 @@ export class Properties implements Watcher {
   }
 
   changedView(node: SimNode): void {
-    this.tell(`${node.nodeId} sees ${[...node.awake()].toSorted().join(' ')}`)
+    if (this.trace !== null) this.tell(`${node.nodeId} sees ${[...node.awake()].toSorted().join(' ')}`)
     // Once all is quiet nobody that lives may be declared away.
     if (this.world.nowMs < this.settledMs()) return
     const live = this.live().filter((other) => node.ring.view.roster.members.has(other.nodeId))

@@ -104,18 +104,17 @@ const answer = (state: ElectionState, from: NodeId, message: ElectionMessage, no
   state.phase.kind === 'leading' ? answerWhileLeading(state, from, message, now) : answerWhileFollowing(state, from, message, now)
 
 function withRoster(state: ElectionState, ranking: readonly NodeId[], alive: ReadonlySet<NodeId>, now: Now): ElectionState {
-  const aliveSinceMs = new Map<NodeId, number>()
-  for (const nodeId of ranking) {
-    if (alive.has(nodeId)) aliveSinceMs.set(nodeId, state.aliveSinceMs.get(nodeId) ?? now.monotonicMs)
-  }
-  const left = [...state.aliveSinceMs.keys()].filter((nodeId) => !alive.has(nodeId))
-  const isUnchanged = aliveSinceMs.size === state.aliveSinceMs.size && [...aliveSinceMs.keys()].every((id) => state.aliveSinceMs.has(id))
+  const candidates = ranking.filter((nodeId) => alive.has(nodeId))
+  const { aliveSinceMs } = state
+  // Most of those that come and go in a large ring may lead never, or were known to be awake.
+  if (candidates.length === aliveSinceMs.size && candidates.every((nodeId) => aliveSinceMs.has(nodeId))) return { ...state, ranking, alive }
+  const left = [...aliveSinceMs.keys()].filter((nodeId) => !alive.has(nodeId))
   return {
     ...state,
     ranking,
     alive,
-    aliveSinceMs,
+    aliveSinceMs: new Map(candidates.map((nodeId) => [nodeId, aliveSinceMs.get(nodeId) ?? now.monotonicMs])),
     returning: left.length === 0 ? state.returning : new Set([...state.returning, ...left]),
-    candidatesChangedAtMs: isUnchanged ? state.candidatesChangedAtMs : now.monotonicMs,
+    candidatesChangedAtMs: now.monotonicMs,
   }
 }

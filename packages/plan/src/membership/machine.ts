@@ -1,5 +1,6 @@
 import type { NodeId } from '@thatdam/protocol/ids'
 import type { MembershipEvent, MembershipMessage } from './contract.ts'
+import { Members } from './members.ts'
 import { tickCall, tickProbe, tickSync, tickUrge } from './probing.ts'
 import { buryLateSuspects, takeIn } from './rumours.ts'
 import {
@@ -42,7 +43,7 @@ export function initialMembership(
     timing,
     nodeId,
     incarnation: Math.max(1, Math.floor(incarnation)),
-    members: new Map(),
+    members: Members.of([], () => UNHEARD),
     awake: new Set([nodeId]),
     suspects: new Set(),
     tellings: [],
@@ -108,9 +109,8 @@ function greet(draft: Draft, random: number): void {
 function takeRoster(draft: Draft, ids: readonly NodeId[], random: number): void {
   const { state } = draft
   const isFirst = state.members.size === 0
-  const members = new Map<NodeId, Member>()
-  for (const nodeId of ids) if (nodeId !== state.nodeId) members.set(nodeId, state.members.get(nodeId) ?? UNHEARD)
-  draft.retain(members)
+  const others = [...new Set(ids)].filter((nodeId) => nodeId !== state.nodeId)
+  draft.retain(Members.of(others, (nodeId) => state.members.get(nodeId) ?? UNHEARD))
   if (isFirst) greet(draft, random)
 }
 

@@ -1,7 +1,20 @@
 import type { NodeId } from '@thatdam/protocol/ids'
-import type { Liveness } from './contract.ts'
+import type { Members } from './members.ts'
 import { takeIn } from './rumours.ts'
-import { drawsFrom, HELPERS, send, sendSync, shuffled, URGED_MAX, type Draft, type MembershipState, type Probe } from './state.ts'
+import {
+  drawsFrom,
+  isAwake,
+  isAway,
+  HELPERS,
+  send,
+  sendSync,
+  shuffled,
+  URGED_MAX,
+  type Draft,
+  type Member,
+  type MembershipState,
+  type Probe,
+} from './state.ts'
 
 /** An ill node gives others more time: its own ears may be the fault. */
 const slowed = (state: MembershipState, ms: number): number => ms * (1 + state.illness)
@@ -21,12 +34,11 @@ export function tickProbe(draft: Draft, nowMs: number, random: number): void {
 /** Each awake member once in a round, in an order drawn anew: none waits longer than two rounds (SWIM §4.3). */
 function startProbe(draft: Draft, nowMs: number, random: number): void {
   const { state } = draft
-  const isAwake = (nodeId: NodeId): boolean => livenessOf(state, nodeId) !== 'away'
   state.nextProbeAtMs = nowMs + state.timing.periodMs
   state.probe = null
-  let at = nextOf(state.round, state.roundAt, isAwake)
+  let at = nextOf(state.members, { round: state.round, from: state.roundAt }, isAwake)
   if (at < 0) {
-    state.round = shuffled([...state.members.keys()].filter(isAwake), drawsFrom(random))
+    state.round = shuffled(state.members.idsWhere(isAwake), drawsFrom(random))
     at = 0
   }
   state.roundAt = at + 1
@@ -37,20 +49,23 @@ function startProbe(draft: Draft, nowMs: number, random: number): void {
   send(draft, target, { kind: 'ping', sequence })
 }
 
-const livenessOf = (state: MembershipState, nodeId: NodeId): Liveness => state.members.get(nodeId)?.liveness ?? 'away'
-
-function nextOf(round: readonly NodeId[], from: number, isWanted: (nodeId: NodeId) => boolean): number {
-  for (let at = from; at < round.length; at++) if (isWanted(round[at] ?? '')) return at
+/** The next in the round that is a member still, and such a one. */
+function nextOf(
+  members: Members,
+  { round, from }: { readonly round: readonly NodeId[]; readonly from: number },
+  isWanted: (member: Member) => boolean,
+): number {
+  for (let at = from; at < round.length; at++) {
+    const member = members.get(round[at] ?? '')
+    if (member !== undefined && isWanted(member)) return at
+  }
   return -1
 }
 
 function askHelpers(draft: Draft, probe: Probe, random: number): void {
   const { state } = draft
-  const able = [...state.members].filter(([nodeId, member]) => nodeId !== probe.target && member.liveness === 'alive')
-  const helpers = shuffled(
-    able.map(([nodeId]) => nodeId),
-    drawsFrom(random),
-  ).slice(0, HELPERS)
+  const able = state.members.idsWhere((member) => member.liveness === 'alive').filter((nodeId) => nodeId !== probe.target)
+  const helpers = shuffled(able, drawsFrom(random)).slice(0, HELPERS)
   state.probe = { ...probe, hasAskedHelpers: true, helpers: helpers.length }
   for (const helper of helpers) send(draft, helper, { kind: 'ping-request', sequence: probe.sequence, target: probe.target })
   // A second direct ping: one lost datagram should not need helpers at all.
@@ -85,11 +100,10 @@ export function tickUrge(draft: Draft, nowMs: number, random: number): void {
 export function tickCall(draft: Draft, nowMs: number, random: number): void {
   const { state } = draft
   if (nowMs < state.nextCallAtMs || state.members.size === 0) return
-  const isAway = (nodeId: NodeId): boolean => state.members.get(nodeId)?.liveness === 'away'
   state.nextCallAtMs = nowMs + state.timing.callMs
-  let at = nextOf(state.callRound, state.callRoundAt, isAway)
+  let at = nextOf(state.members, { round: state.callRound, from: state.callRoundAt }, isAway)
   if (at < 0) {
-    state.callRound = shuffled([...state.members.keys()].filter(isAway), drawsFrom(random))
+    state.callRound = shuffled(state.members.idsWhere(isAway), drawsFrom(random))
     at = 0
   }
   state.callRoundAt = at + 1
@@ -105,10 +119,9 @@ export function tickSync(draft: Draft, nowMs: number, random: number): void {
   const { state } = draft
   if (nowMs < state.nextSyncAtMs || state.members.size === 0) return
   const draw = drawsFrom(random)
-  const all = [...state.members]
-  const away = all.filter(([, member]) => member.liveness === 'away')
-  const pool = away.length > 0 && draw() < 0.5 ? away : all
-  const target = pool[Math.floor(draw() * pool.length)]?.[0]
+  const away = state.members.idsWhere(isAway)
+  const pool = away.length > 0 && draw() < 0.5 ? away : state.members.keys()
+  const target = pool[Math.floor(draw() * pool.length)]
   state.nextSyncAtMs = nowMs + state.timing.syncMs * (0.75 + draw() / 2)
   if (target !== undefined) sendSync(draft, target, true)
 }

@@ -1,5 +1,6 @@
 import type { NodeId } from '@thatdam/protocol/ids'
 import type { Liveness, MembershipAction, MembershipMessage, Rumour } from './contract.ts'
+import type { Members } from './members.ts'
 
 export interface MembershipTiming {
   /** One member is probed each period. */
@@ -75,7 +76,7 @@ export interface MembershipState {
   readonly nodeId: NodeId
   readonly incarnation: number
   /** All of the roster but self. */
-  readonly members: ReadonlyMap<NodeId, Member>
+  readonly members: Members
   /** Those of them that count as awake, and self. The same set as long as nobody comes or goes. */
   readonly awake: ReadonlySet<NodeId>
   /** Those of them that are suspect. */
@@ -114,7 +115,7 @@ export const awake = (state: MembershipState): ReadonlySet<NodeId> => state.awak
 export class Draft {
   readonly state: { -readonly [Key in keyof MembershipState]: MembershipState[Key] }
   private readonly actions: MembershipAction[] = []
-  private members: Map<NodeId, Member> | null = null
+  private members: Members | null = null
   private suspects: Set<NodeId> | null = null
   private tellings: Telling[] | null = null
   private isOtherSet = false
@@ -134,8 +135,9 @@ export class Draft {
 
   setMember(nodeId: NodeId, member: Member): void {
     const before = this.state.members.get(nodeId)
-    this.members ??= new Map(this.state.members)
-    this.state.members = this.members.set(nodeId, member)
+    this.members ??= this.state.members.copy()
+    this.members.set(nodeId, member)
+    this.state.members = this.members
     if ((before?.liveness ?? 'away') === 'away' ? member.liveness !== 'away' : member.liveness === 'away') this.isOtherSet = true
     if ((before?.liveness === 'suspect') !== (member.liveness === 'suspect')) this.setSuspect(nodeId, member.liveness === 'suspect')
   }
@@ -161,9 +163,9 @@ export class Draft {
   }
 
   /** Of another roster: who is not in it is forgotten. */
-  retain(members: ReadonlyMap<NodeId, Member>): void {
+  retain(members: Members): void {
     const { state } = this
-    if ([...state.members].some(([nodeId, member]) => member.liveness !== 'away' && !members.has(nodeId))) this.isOtherSet = true
+    if (state.members.idsWhere(isAwake).some((nodeId) => !members.has(nodeId))) this.isOtherSet = true
     state.members = members
     state.suspects = new Set([...state.suspects].filter((nodeId) => members.has(nodeId)))
     state.tellings = state.tellings.filter(({ rumour: { nodeId } }) => nodeId === state.nodeId || members.has(nodeId))
@@ -195,11 +197,10 @@ export class Draft {
   }
 }
 
-function awakeOf({ nodeId: self, members }: MembershipState): ReadonlySet<NodeId> {
-  const ids = new Set<NodeId>([self])
-  for (const [nodeId, member] of members) if (member.liveness !== 'away') ids.add(nodeId)
-  return ids
-}
+const awakeOf = ({ nodeId, members }: MembershipState): ReadonlySet<NodeId> => new Set([nodeId, ...members.idsWhere(isAwake)])
+
+export const isAwake = (member: Member): boolean => member.liveness !== 'away'
+export const isAway = (member: Member): boolean => member.liveness === 'away'
 
 /** How often a rumour is passed on: it reaches all with high probability (SWIM §4.1, λ·log n). */
 const retransmissions = (state: MembershipState): number => 3 * Math.ceil(Math.log2(state.members.size + 2))
@@ -240,7 +241,9 @@ function leastSent(state: MembershipState, to: NodeId, count: number): Telling[]
 export function sendSync(draft: Draft, to: NodeId, wantsReply: boolean): void {
   const { members, incarnation } = draft.state
   const rumours: Rumour[] = []
-  for (const [nodeId, member] of members) if (member.incarnation > 0) rumours.push(rumourOf(nodeId, member))
+  for (const [place, member] of members.values().entries()) {
+    if (member.incarnation > 0) rumours.push(rumourOf(members.keys()[place] ?? '', member))
+  }
   draft.act({ kind: 'send', to, message: { kind: 'sync', wantsReply, incarnation, rumours } })
 }
 
