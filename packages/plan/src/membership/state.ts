@@ -1,6 +1,7 @@
 import type { NodeId } from '@thatdam/protocol/ids'
 import type { Liveness, MembershipAction, MembershipMessage, Rumour } from './contract.ts'
 import type { Members } from './members.ts'
+import { countTold, leastTold, putNews, type Telling } from './tellings.ts'
 
 export interface MembershipTiming {
   /** One member is probed each period. */
@@ -64,12 +65,6 @@ export interface Errand {
   readonly untilMs: number
 }
 
-/** Word to pass on, and how often it was. */
-export interface Telling {
-  readonly rumour: Rumour
-  readonly sent: number
-}
-
 /** Times are of the monotonic clock. */
 export interface MembershipState {
   readonly timing: MembershipTiming
@@ -81,7 +76,7 @@ export interface MembershipState {
   readonly awake: ReadonlySet<NodeId>
   /** Those of them that are suspect. */
   readonly suspects: ReadonlySet<NodeId>
-  /** At most one for each member. */
+  /** At most one for each member, least told first. */
   readonly tellings: readonly Telling[]
   readonly sequence: number
   readonly probe: Probe | null
@@ -142,24 +137,13 @@ export class Draft {
     if ((before?.liveness === 'suspect') !== (member.liveness === 'suspect')) this.setSuspect(nodeId, member.liveness === 'suspect')
   }
 
-  /** News is passed on anew, in the place of what was last told of that member. */
+  /** News is passed on anew. */
   tell(rumour: Rumour): void {
-    const tellings = this.ownTellings()
-    const at = tellings.findIndex((each) => each.rumour.nodeId === rumour.nodeId)
-    if (at < 0) tellings.push({ rumour, sent: 0 })
-    else tellings[at] = { rumour, sent: 0 }
+    putNews(this.ownTellings(), rumour)
   }
 
-  /** Each of these was told once more; what was told often enough is dropped. */
   told(picked: readonly Telling[]): void {
-    if (picked.length === 0) return
-    const tellings = this.ownTellings()
-    const timesMax = retransmissions(this.state)
-    for (const telling of picked) {
-      const at = tellings.indexOf(telling)
-      if (telling.sent + 1 >= timesMax) tellings.splice(at, 1)
-      else tellings[at] = { rumour: telling.rumour, sent: telling.sent + 1 }
-    }
+    if (picked.length > 0) countTold(this.ownTellings(), picked, retransmissions(this.state))
   }
 
   /** Of another roster: who is not in it is forgotten. */
@@ -215,26 +199,10 @@ export function send(draft: Draft, to: NodeId, message: Bare): void {
   const { state } = draft
   const buddy = state.members.get(to)
   const told: Rumour[] = buddy !== undefined && buddy.liveness !== 'alive' ? [rumourOf(to, buddy)] : []
-  const picked = leastSent(state, to, RUMOURS_PER_MESSAGE - told.length)
+  const picked = leastTold(state.tellings, to, RUMOURS_PER_MESSAGE - told.length)
   for (const { rumour } of picked) told.push(rumour)
   draft.told(picked)
   draft.act({ kind: 'send', to, message: { ...message, incarnation: state.incarnation, rumours: told } as MembershipMessage })
-}
-
-/** The rumours that were passed on least, in one pass: in a storm of news there may be one of every member. */
-function leastSent(state: MembershipState, to: NodeId, count: number): Telling[] {
-  const picked: Telling[] = []
-  for (const telling of state.tellings) {
-    if (telling.rumour.nodeId === to) continue
-    let place = picked.length
-    while (place > 0 && telling.sent < (picked[place - 1]?.sent ?? 0)) place--
-    if (place >= count) continue
-    picked.splice(place, 0, telling)
-    if (picked.length > count) picked.pop()
-    // None is fresher than one that was never told.
-    if (picked.length === count && picked.at(-1)?.sent === 0) break
-  }
-  return picked
 }
 
 /** All that is known, in one message. */
