@@ -39,6 +39,8 @@ const Environment = z.object({
   /** A folder with server.mjs: the console of a checkout, instead of a bundle. */
   CONSOLE_DIR: Text,
   THATDAM_TOKEN: Text,
+  /** `1`: this machine goes into the first ring whose owner lets it in, without a yes here. */
+  ADOPT: z.optional(z.enum(['0', '1'])),
   /** A JSON file of facts that replace what was gathered: for tests and demos. */
   FACTS_FILE: Text,
 })
@@ -79,6 +81,8 @@ export interface Env {
   readonly releasesDir: string | null
   readonly consoleDir: string | null
   readonly token: string | null
+  /** Nobody here has to say yes to six digits. */
+  readonly adopt: boolean
   readonly factsFile: string | null
   /** For child processes: what we got, without our secrets. */
   readonly childEnvironment: NodeJS.ProcessEnv
@@ -126,6 +130,7 @@ export function readEnv(source: Variables = process.env): Env {
     releasesDir: values.RELEASES_DIR ?? null,
     consoleDir: values.CONSOLE_DIR ?? null,
     token: values.THATDAM_TOKEN ?? null,
+    adopt: values.ADOPT === '1',
     factsFile: values.FACTS_FILE === undefined ? null : resolve(values.FACTS_FILE),
     childEnvironment: { MALLOC_ARENA_MAX: '2', ...childEnvironment } as Variables as NodeJS.ProcessEnv,
   }

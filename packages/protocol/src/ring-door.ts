@@ -11,7 +11,7 @@ import { ROSTER_RECORDS_MAX, RosterRecord } from './roster.ts'
  * Letting a machine in by six digits, as one of the two machines sees it:
  *
  *   waiting ─▶ compare ── this side says yes ─▶ confirmed ── the other side too ─▶ done
- *       └──────────┴── either says no, or a key did not fit ─▶ refused      (five minutes without both: expired)
+ *       └──────────┴── either says no, or a key did not fit ─▶ refused      (three minutes without both: expired)
  */
 export const AdoptionState = z.enum(['waiting', 'compare', 'confirmed', 'done', 'refused', 'expired'])
 export type AdoptionState = z.infer<typeof AdoptionState>

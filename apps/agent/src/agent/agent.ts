@@ -38,6 +38,7 @@ import { readRejected, writeRejected } from '../state/rejected-plan.ts'
 import { openRing } from '../state/ring.ts'
 import { Settings } from '../state/settings.ts'
 import type { Version } from '../state/version.ts'
+import { Adoptions } from './adoptions.ts'
 import { tellCameraService } from './camera-service.ts'
 import type { CloudLink } from './cloud-link.ts'
 import { runCommand } from './commands.ts'
@@ -84,6 +85,7 @@ export class Agent {
   private roam!: RoamTickets
   private sync!: OpSyncPart
   private entrance!: RingDoor
+  private adoptions!: Adoptions
   private settings!: Settings
   private keeper!: PlanKeeper
   private applier!: PlanApplier
@@ -186,6 +188,7 @@ export class Agent {
       installUrl: () => this.link.state.url,
       changed: () => this.version.bump(),
     })
+    this.adoptions = this.makeAdoptions()
     this.keeper = this.work.keeper
     await this.keeper.load()
     this.applier = this.makeApplier(await readRejected(paths.rejectedPlan, AGENT_VERSION))
@@ -256,6 +259,7 @@ export class Agent {
     tellCameraService({ loops, sessions, applier, version, facts: () => this.facts, log: this.options.log })
     this.work.startLoops(loops)
     this.shared.startLoops(loops)
+    this.adoptions.startLoops(loops)
     loops.start('op log of the ring', (signal) => this.sync.sync.run(signal))
     loops.start('cluster file', (signal) => clusterFileLoop(this.paths.cluster, () => this.views.cluster(), signal))
   }
@@ -310,7 +314,7 @@ export class Agent {
       bootCounter,
       log,
       clockIsSynchronised: clockWatch(),
-      routes: () => [...this.work.routes(), ...this.entrance.routes(), this.sync.route()],
+      routes: () => [...this.work.routes(), ...this.entrance.routes(), ...this.adoptions.routes(), this.sync.route()],
       presence: () => ({
         claimed: this.isClaimed(),
         role: this.applier?.body?.role ?? 'worker',
@@ -355,6 +359,20 @@ export class Agent {
       report: () => this.views.memberReport(),
       run: (service, command, params) => this.applier.command(service, command, params),
       media: { urlOf: (name) => this.applier.view(name)?.url ?? null, localToken: () => this.localApi.token },
+    })
+  }
+
+  private makeAdoptions(): Adoptions {
+    const { identity, bootCounter } = this
+    const { env, log } = this.options
+    return new Adoptions({
+      host: this.ring,
+      identity,
+      self: { node: identity.key, nodeId: identity.nodeId, bootCounter, isAdopted: env.adopt },
+      hostname: hostname(),
+      log,
+      claimed: () => this.isClaimed(),
+      changed: () => this.version.bump(),
     })
   }
 
@@ -439,6 +457,7 @@ export class Agent {
       identity: this.identity,
       ring: this.ring,
       work: this.work,
+      adoptions: () => this.adoptions.list(),
       oplog: () => this.sync.status,
       term: () => this.keeper.term,
       startedAtMs: this.startedAtMs,
@@ -501,8 +520,8 @@ export class Agent {
       removeMember: (nodeId) => entrance.removeMember(nodeId),
       makeRecoveryKey: () => entrance.makeRecoveryKey(),
       enter: (records) => entrance.enter(records),
-      adopt: notAdopted,
-      answerAdoption: notAdopted,
+      adopt: (publicKey) => this.adoptions.letIn(publicKey),
+      answerAdoption: (id, answer) => this.adoptions.answer(id, answer),
       roamTicket: (sessionId) => {
         const session = this.sessions.byId(sessionId)
         if (session === null) throw new ThatdamError('NOT_FOUND', 'There is no such session.')
@@ -558,6 +577,3 @@ export class Agent {
     this.first.lock.release()
   }
 }
-
-const notAdopted = (): Promise<never> =>
-  Promise.reject(new ThatdamError('NOT_IN_THIS_VERSION', 'This version lets machines in by a join token.'))

@@ -154,7 +154,10 @@ export class RingWork {
   /** Who is near and not of this ring. */
   strangers(): Pick<LocalState['ring'], 'waiting' | 'others'> {
     const { host } = this.ports
-    const near = host.part.discovery.sightings().filter(({ publicKey }) => host.store.memberByKey(publicKey) === null)
+    const sightings = host.part.discovery.sightings()
+    // A member that says it belongs to nobody lost its power between the admission and the ring's records: it asks anew.
+    const isOutside = ({ claimed, fingerprint }: Sighting): boolean => !claimed && fingerprint !== host.store.fingerprint
+    const near = sightings.filter((one) => host.store.memberByKey(one.publicKey) === null || isOutside(one))
     const others = near.filter(({ claimed, fingerprint }) => claimed && fingerprint !== host.store.fingerprint)
     const oneOfEach = new Map(
       others.map(({ clusterId, nodeId, addresses }) => [clusterId, { clusterId, nodeId, address: firstOf(addresses) }]),

@@ -34,6 +34,7 @@ export interface ViewPorts {
   readonly warnings: () => readonly string[]
   readonly cloud: () => CloudState
   readonly claimed: () => boolean
+  readonly adoptions: () => LocalState['adoptions']
   readonly passwordSet: () => boolean
   readonly port: () => number
   readonly bind: () => 'loopback' | 'lan'
@@ -79,7 +80,7 @@ export class Views {
       plan: applier.state(),
       members: this.members(),
       ring: this.ring(),
-      adoptions: [],
+      adoptions: this.ports.adoptions(),
       cloud: this.ports.cloud(),
       ...this.ringStates(),
       store: this.store(facts),

@@ -13,7 +13,7 @@ import { makeNonce } from '../join.ts'
 import { verifySignature } from '../keys.ts'
 import { ownChain, type RingAuditEvent, type RingJoinContext, welcome } from '../ring-join-server.ts'
 import { admit, nameConflict } from '../roster-edit.ts'
-import { commitmentOf } from './code.ts'
+import { ATTEMPTS_MAX, commitmentOf, recent } from './code.ts'
 import {
   codeOfEntry,
   NOBODY_WAITS,
@@ -38,11 +38,21 @@ export class AdoptDesk {
   #state: RingSideState = NOBODY_WAITS
 
   list(nowMs: number): WaitingMachine[] {
-    this.#state = stepRingSide(this.#state, { kind: 'tick' }, { ms: nowMs, random: makeNonce }).state
-    return [...this.#state.entries.values()].map((entry) => {
+    return this.entries(nowMs).map((entry) => {
       const { id, nodeId, hostname, address, phase, reason } = entry
       return { id, nodeId, hostname, address, phase, reason, code: codeOfEntry(entry) }
     })
+  }
+
+  /** The longest here first. */
+  entries(nowMs: number): RingEntry[] {
+    this.#state = stepRingSide(this.#state, { kind: 'tick' }, { ms: nowMs, random: makeNonce }).state
+    return [...this.#state.entries.values()]
+  }
+
+  /** How often the owner may still open one now. */
+  attemptsLeft(nowMs: number): number {
+    return Math.max(0, ATTEMPTS_MAX - recent(this.#state.openings, nowMs).length)
   }
 
   find(id: string): RingEntry | undefined {

@@ -21,6 +21,8 @@ export const SILENCE_MS = 30_000
 export const OPEN_MS = 180_000
 /** How long the outcome is told. */
 export const TOLD_MS = 120_000
+/** Why it is over when nobody said anything. */
+export const LATE = 'Nobody confirmed the six digits within three minutes. Start again on the machine.'
 
 export type RingEntryPhase = 'waiting' | 'opened' | 'showing' | 'admitting' | 'admitted' | 'over'
 export type RingEntry = {
@@ -211,12 +213,7 @@ function sweep(state: RingSideState, nowMs: number): RingSideStep {
     const isLate = (entry.phase === 'opened' || entry.phase === 'showing') && nowMs - (entry.openedAtMs ?? 0) >= OPEN_MS
     if (isTold || isGone) entries.delete(id)
     if (!isLate) continue
-    const over = end(
-      { ...state, entries },
-      entry,
-      'Nobody confirmed the six digits within three minutes. Start again on the machine.',
-      nowMs,
-    )
+    const over = end({ ...state, entries }, entry, LATE, nowMs)
     for (const [key, value] of over.state.entries) entries.set(key, value)
     actions.push(...over.actions)
   }

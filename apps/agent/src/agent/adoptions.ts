@@ -1,0 +1,60 @@
+import { ThatdamError } from '@thatdam/protocol/errors'
+import { ADOPTIONS_MAX, type Adoption } from '@thatdam/protocol/ring-door'
+import type { NodeRoute } from '../link/server.ts'
+import type { Loops } from '../loops/supervisor.ts'
+import { AdoptAsker, type AdoptAskerPorts } from './adopt-asker.ts'
+import { AdoptDoor, type AdoptDoorPorts } from './adopt-door.ts'
+import { isUnderWay } from './adopt-views.ts'
+
+/** `changed`: what `list` tells has changed. */
+export type AdoptionsPorts = AdoptDoorPorts & AdoptAskerPorts
+
+/** Letting machines in, and being let in, by six digits: this node is on the one side or the other, by whether somebody owns it. */
+export class Adoptions {
+  private readonly door: AdoptDoor
+  private readonly asker: AdoptAsker
+  private readonly changed: () => void
+  private told = ''
+
+  constructor(ports: AdoptionsPorts) {
+    this.changed = ports.changed
+    const changed = () => this.tell()
+    this.door = new AdoptDoor({ ...ports, changed })
+    this.asker = new AdoptAsker({ ...ports, changed })
+  }
+
+  /** Of the node API. */
+  routes(): NodeRoute[] {
+    return this.door.routes()
+  }
+
+  startLoops(loops: Loops): void {
+    loops.start('asking to be let in', (signal) => this.asker.run(signal))
+  }
+
+  /** Those under way first. */
+  list(): Adoption[] {
+    const all = [...this.asker.list(), ...this.door.list()]
+    return all.toSorted((a, b) => Number(isUnderWay(b)) - Number(isUnderWay(a))).slice(0, ADOPTIONS_MAX)
+  }
+
+  /** @throws ThatdamError as `AdoptDoor.letIn`. */
+  letIn(publicKey: string): Promise<Adoption> {
+    return this.door.letIn(publicKey)
+  }
+
+  /** @throws ThatdamError NOT_FOUND; CONFLICT when it is too late. */
+  async answer(id: string, word: 'confirm' | 'cancel'): Promise<Adoption> {
+    if (this.asker.has(id)) return this.asker.say(word, id)
+    if (this.door.has(id)) return await this.door.say(word, id)
+    throw new ThatdamError('NOT_FOUND', 'Nobody waits under this name any more. Look at what the list says now.')
+  }
+
+  private tell(): void {
+    const now = this.list().map(({ id, state, code, reason, attemptsLeft }) => [id, state, code, reason, attemptsLeft])
+    const text = JSON.stringify(now)
+    if (text === this.told) return
+    this.told = text
+    this.changed()
+  }
+}
