@@ -9,6 +9,7 @@ param(
   [string]$Index,               # folders to index, "D:\Footage;E:\Projects"
   [string]$AllowIndex,          # folders within which the cloud page may choose folders to index
   [int]$Port = 0,
+  [switch]$Adopt,               # go into the first ring near whose owner lets this machine in: nobody has to compare six digits on it
   [switch]$NoStart,
   [switch]$Yes,                 # install ffmpeg too when it is missing
   [switch]$Uninstall,
@@ -84,10 +85,11 @@ function Write-Launcher($Places, $Release) {
   $kept = @{}
   if (Test-Path -LiteralPath $launcher) {
     foreach ($line in [IO.File]::ReadAllLines($launcher)) {
-      if ($line -match '^set "(INDEX_PATHS|SERVICE_PORT)=(.*)"$') { $kept[$Matches[1]] = $Matches[2] }
+      if ($line -match '^set "(INDEX_PATHS|SERVICE_PORT|ADOPT)=(.*)"$') { $kept[$Matches[1]] = $Matches[2] }
       if ($line -match '\\releases\\([^\\"]+)\\bin\\thatdam\.cmd') { $previous = $Matches[1] }
     }
   }
+  if ($Adopt) { $kept['ADOPT'] = 1 }
   if ($Index) { $kept['INDEX_PATHS'] = Get-CmdText $Index }
   if ($Port -gt 0) { $kept['SERVICE_PORT'] = $Port }
   elseif ($Dir -and -not $kept['SERVICE_PORT']) { $kept['SERVICE_PORT'] = Get-FreePort }
@@ -122,7 +124,9 @@ function Register-Machine($Places, $Launcher) {
   $credential = "$($Places.State)\credential.json"
   if ((Test-Path -LiteralPath $credential) -and [IO.File]::ReadAllText($credential).Contains("`"$BaseUrl`"")) { Say "this machine is already registered with $BaseUrl"; return }
   if (-not $Token) {
-    if (-not (Test-Path -LiteralPath $credential)) { Say "no token given: this machine runs by itself. To register it later: & '$Launcher' register --url $BaseUrl" }
+    if (Test-Path -LiteralPath $credential) { return }
+    if ($Adopt) { Say "no token given: this machine waits to be let into a ring near. Do it in that ring's console, under Nodes." }
+    else { Say "no token given: this machine runs by itself. To register it later: & '$Launcher' register --url $BaseUrl" }
     return
   }
   $arguments = @('register', '--token', '-', '--url', $BaseUrl)

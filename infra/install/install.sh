@@ -20,6 +20,7 @@ usage: install.sh [--token TOKEN] [options]
   --index "A;B"        folders to index
   --allow-index "A;B"  folders within which the cloud page may choose folders to index
   --port N             port of the console (8080; with --dir the next free one)
+  --adopt              go into the first ring near whose owner lets this machine in: nobody has to compare six digits on it
   --no-start           install and register, start nothing
   --yes                install ffmpeg too when it is missing
   --uninstall          stop and remove the app and its service; state and media stay
@@ -39,7 +40,7 @@ need_value() { [ "$2" -ge 2 ] || fail "$1 needs a value. See --help."; }
 read_options() {
   token=${THATDAM_TOKEN:-}
   unset THATDAM_TOKEN
-  dir='' index='' index_given='' allow_index='' port='' start=yes yes='' uninstall='' purge=''
+  dir='' index='' index_given='' allow_index='' port='' adopt='' start=yes yes='' uninstall='' purge=''
   while [ $# -gt 0 ]; do
     case $1 in
       --token) need_value "$1" $#; token=$2; shift ;;
@@ -52,6 +53,7 @@ read_options() {
       --allow-index=*) allow_index=${1#*=} ;;
       --port) need_value "$1" $#; port=$2; shift ;;
       --port=*) port=${1#*=} ;;
+      --adopt) adopt=yes ;;
       --no-start) start='' ;;
       --yes | -y) yes=yes ;;
       --uninstall) uninstall=yes ;;
@@ -232,16 +234,18 @@ write_settings() {
     if ! mkdir -p "$(dirname "$state")" || ! (umask 077 && mkdir "$state"); then fail "the state directory $state cannot be made."; fi
   fi
   mkdir -p "$(dirname "$env_file")" "$(dirname "$command")"
-  keep_index='' keep_port=''
+  keep_index='' keep_port='' keep_adopt=''
   if [ -r "$env_file" ]; then
     keep_index=$(grep '^INDEX_PATHS=' "$env_file" || true)
     keep_port=$(grep '^SERVICE_PORT=' "$env_file" || true)
+    keep_adopt=$(grep '^ADOPT=' "$env_file" || true)
   fi
   if [ -z "$port" ] && [ -z "$keep_port" ] && [ -n "$dir" ]; then port=$(free_port) || fail 'no free port between 8080 and 8180: give one with --port N.'; fi
   {
     env_line STATE_DIR "$state"
     if [ -n "$index_given" ]; then env_line INDEX_PATHS "$index"; elif [ -n "$keep_index" ]; then printf '%s\n' "$keep_index"; fi
     if [ -n "$port" ]; then env_line SERVICE_PORT "$port"; elif [ -n "$keep_port" ]; then printf '%s\n' "$keep_port"; fi
+    if [ -n "$adopt" ]; then env_line ADOPT 1; elif [ -n "$keep_adopt" ]; then printf '%s\n' "$keep_adopt"; fi
   } >"$env_file.$$"
   mv "$env_file.$$" "$env_file"
   {
@@ -257,7 +261,7 @@ write_settings() {
 # Runs this installation's agent with this installation's settings, whatever the caller's environment says.
 agent() {
   (
-    unset STATE_DIR DATA_ROOT CAS_ROOT INDEX_PATHS SERVICE_PORT NODE_ID
+    unset STATE_DIR DATA_ROOT CAS_ROOT INDEX_PATHS SERVICE_PORT NODE_ID ADOPT
     exec "$command" "$@"
   )
 }
@@ -265,7 +269,12 @@ agent() {
 # The token goes through a pipe: it never stands in a process list.
 register() {
   if [ -z "$token" ]; then
-    [ -f "$state/credential.json" ] || say "no token given: this machine runs by itself. To register it later: $(shown "$command") register --url $base_url"
+    if [ -f "$state/credential.json" ]; then return; fi
+    if [ -n "$adopt" ]; then
+      say "no token given: this machine waits to be let into a ring near. Do it in that ring's console, under Nodes."
+    else
+      say "no token given: this machine runs by itself. To register it later: $(shown "$command") register --url $base_url"
+    fi
     return
   fi
   set -- register --token - --url "$base_url"
@@ -350,7 +359,7 @@ start_detached() {
   if have setsid; then starter='setsid nohup'; fi
   # A new session without this script's terminal: closing it stops nothing.
   (
-    unset STATE_DIR DATA_ROOT CAS_ROOT INDEX_PATHS SERVICE_PORT NODE_ID
+    unset STATE_DIR DATA_ROOT CAS_ROOT INDEX_PATHS SERVICE_PORT NODE_ID ADOPT
     exec $starter "$command" run >>"$log" 2>&1 </dev/null
   ) &
   pid=$!

@@ -24,7 +24,7 @@ if (command === 'register') {
 } else if (command === 'run') {
   if (fs.existsSync(at('refuse'))) { console.error('The plan file is damaged.'); process.exit(1) }
   const { version } = require('./package.json')
-  fs.writeFileSync(at('ran.json'), JSON.stringify({ version, index: process.env.INDEX_PATHS, port: process.env.SERVICE_PORT, argv: process.argv, token: process.env.THATDAM_TOKEN }))
+  fs.writeFileSync(at('ran.json'), JSON.stringify({ version, index: process.env.INDEX_PATHS, port: process.env.SERVICE_PORT, adopt: process.env.ADOPT, argv: process.argv, token: process.env.THATDAM_TOKEN }))
   fs.writeFileSync(at('local.json'), JSON.stringify({ version: 1, pid: process.pid, url: '' }))
   process.on('SIGTERM', () => { fs.appendFileSync(at('stopped'), 'x'); process.exit(0) })
   setInterval(() => {}, 1000)
@@ -170,13 +170,15 @@ describe.runIf(process.platform !== 'win32')('install.sh', () => {
     expect(alive(pidOf(dir()))).toBe(true)
   })
 
-  it('a newer release: restarts into it and keeps one older', async () => {
+  it('a newer release: restarts into it and keeps one older, and what was said at an installation before', async () => {
     await makeRelease('1.0.1-bbb')
-    await install(['--dir', dir()])
+    expect(json(state('ran.json'))['adopt']).toBeUndefined()
+    await install(['--dir', dir(), '--adopt'])
+    expect(json(state('ran.json'))['adopt']).toBe('1')
     await makeRelease('1.0.2-ccc')
     const result = await install(['--dir', dir()])
     expect(result.code).toBe(0)
-    expect(json(state('ran.json'))['version']).toBe('1.0.2-ccc')
+    expect(json(state('ran.json'))).toMatchObject({ version: '1.0.2-ccc', adopt: '1' })
     expect(fs.readdirSync(path.join(dir(), 'app/releases')).toSorted()).toEqual(['1.0.1-bbb', '1.0.2-ccc'])
   })
 
@@ -236,6 +238,8 @@ describe.runIf(process.platform !== 'win32')('install.sh', () => {
       output: expect.stringContaining('32-bit system under a 64-bit kernel'),
     })
     expect(await install(['--frobnicate'])).toMatchObject({ code: 1, output: expect.stringContaining('unknown option') })
+    const waits = await install(['--dir', path.join(home, 'waits'), '--adopt', '--no-start'])
+    expect(waits.output).toContain('this machine waits to be let into a ring near')
     expect(await install(['--token'])).toMatchObject({ code: 1, output: expect.stringContaining('needs a value') })
     const bare = fs.mkdtempSync(path.join(home, 'bare-'))
     for (const tool of ['sh', 'uname', 'od', 'tr', 'id', 'mkdir', 'cat', 'grep', 'cut', 'df', 'awk', 'dirname', 'rm', 'cksum'])
