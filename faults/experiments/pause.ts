@@ -5,6 +5,7 @@ import { must, settle, startAll, withRing } from '../support/rings.ts'
 import { RingWatch } from '../support/watch.ts'
 
 const LOOK_MS = 10
+const QUIET_MS = 1_000
 
 /**
  * A leader that stood still for longer than its lease (SIGSTOP, a suspended laptop) gives no order when it goes on: another one leads by then.
@@ -35,26 +36,39 @@ async function stop(context: Context, ring: TestRing, trial: Trial): Promise<voi
   const others = ring.machines.filter((machine) => machine !== leader)
   const { pid } = leader
   if (pid === null) throw new Error('the leader is off')
-  await must(context, 'the leader has its plan', () => leader.plan()?.envelope.term.number === before.term?.number)
+  // An order that was given before it stood still may end after it; this is about those that are given after.
+  await must(context, 'the leader has nothing to order any more', () => isQuiet(leader, before.term?.number ?? 0))
   process.kill(pid, 'SIGSTOP')
-  const edit = toggleDeriver(leader)
+  // As a sleeping laptop: nothing of what the others said meanwhile waits in its sockets to be read first.
+  const hasCable = ring.hosts.mode === 'namespaces'
+  if (hasCable) await ring.linkDown(leader)
+  const edit = changePlan(leader, trial)
   await must(context, 'another one leads', () => leadsAfter(others, before.term?.number ?? 0))
   await new Promise((resolve) => setTimeout(resolve, trial.random() * 500))
   const old = leader.plan()?.envelope
   process.kill(pid, 'SIGCONT')
   const wokeMs = performance.now()
+  const seen = new Set<number>()
   const looking = setInterval(() => {
     const plan = leader.plan()?.envelope
     if (plan !== undefined && plan.signature !== old?.signature && plan.term.number <= (before.term?.number ?? 0))
-      context.violated(`trial ${trial.index}: ${leader.name} gave a plan of term ${plan.term.number} after others had gone on`)
+      seen.add(plan.term.number)
   }, LOOK_MS)
   await edit
+  if (hasCable) await ring.linkUp(leader)
   const after = await settle(context, ring).finally(() => clearInterval(looking))
   const ms = performance.now() - wokeMs
+  for (const term of seen) context.violated(`trial ${trial.index}: ${leader.name} gave a plan of term ${term} after others had gone on`)
   context.took(ms)
   context.say(
     `trial ${trial.index}: ${leader.name} stood still, ${after.leader ?? 'nobody'} leads, at rest ${Math.round(ms)} ms after it went on`,
   )
+}
+
+async function isQuiet(leader: RingMachine, term: number): Promise<boolean> {
+  const before = leader.plan()?.envelope
+  await new Promise((resolve) => setTimeout(resolve, QUIET_MS))
+  return before?.term.number === term && leader.plan()?.envelope.signature === before.signature
 }
 
 async function leadsAfter(machines: readonly RingMachine[], term: number): Promise<boolean> {
@@ -62,10 +76,9 @@ async function leadsAfter(machines: readonly RingMachine[], term: number): Promi
   return views.some((view) => view?.role === 'leader' && (view.term?.number ?? 0) > term)
 }
 
-/** Waits in the agent's socket while it stands still, and is among the first things that it reads. */
-async function toggleDeriver(leader: RingMachine): Promise<void> {
-  const isExcluded = leader.plan()?.body.services.every((service) => service.name !== 'deriver') ?? false
-  const value = isExcluded ? [] : ['deriver']
-  const body = { kind: 'node.set', subject: leader.name, field: 'excludeServices', value, replaces: null }
+/** Waits in the agent's socket while it stands still, and is among the first things that it reads. Its quiet hours are part of every plan. */
+async function changePlan(leader: RingMachine, trial: Trial): Promise<void> {
+  const value = { from: `${10 + (trial.index % 10)}:${10 + (Math.floor(trial.random() * 50) % 50)}`, to: '09:00' }
+  const body = { kind: 'node.set', subject: leader.name, field: 'quietHours', value, replaces: null }
   await leader.local('POST', '/local/ops', { ops: [{ body }] }, 60_000)
 }
