@@ -17,8 +17,10 @@ export interface Context {
   /** Empty, of this run alone, removed afterwards. */
   readonly directory: string
   readonly say: (text: string) => void
-  /** How long to wait for what must come; its not coming is a broken property. Far beyond what a slow machine takes. */
+  /** How long to wait for what must come; its not coming is a broken property. Far beyond what a slow machine takes, shorter with a planted fault. */
   readonly patienceMs: number
+  /** Told by whoever waited for what had to come: how long it took. */
+  waited(ms: number): void
   /** The trials to play. They end early when the time is up, or a planted fault was noticed. */
   trials(): Iterable<Trial>
   /** A property that did not hold, in one sentence. */
@@ -28,6 +30,9 @@ export interface Context {
   /** Edits that were acknowledged, and how many of them were not there afterwards. */
   edits(acknowledged: number, lost: number): void
 }
+
+/** What waiting needs of a context. */
+export type Patience = Pick<Context, 'patienceMs' | 'waited'>
 
 /** One question asked of real agents, again and again, with chance and faults. */
 export interface Experiment {
@@ -58,6 +63,8 @@ export interface Tally {
   readonly trials: number
   readonly violations: readonly string[]
   readonly timesMs: readonly number[]
+  /** The longest that anything was waited for. */
+  readonly longestWaitMs: number
   /** Null: this experiment edits nothing. */
   readonly edits: { readonly acknowledged: number; readonly lost: number } | null
 }
@@ -80,7 +87,7 @@ export interface FaultResult {
   readonly skipped?: string
 }
 
-export const EMPTY_TALLY: Tally = { trials: 0, violations: [], timesMs: [], edits: null }
+export const EMPTY_TALLY: Tally = { trials: 0, violations: [], timesMs: [], longestWaitMs: 0, edits: null }
 
 export function mergeTallies(tallies: readonly Tally[]): Tally {
   const edited = tallies.flatMap((tally) => tally.edits ?? [])
@@ -89,6 +96,7 @@ export function mergeTallies(tallies: readonly Tally[]): Tally {
     trials: tallies.reduce((total, tally) => total + tally.trials, 0),
     violations: tallies.flatMap((tally) => tally.violations),
     timesMs: tallies.flatMap((tally) => tally.timesMs),
+    longestWaitMs: Math.max(0, ...tallies.map((tally) => tally.longestWaitMs)),
     edits: edited.length === 0 ? null : { acknowledged: sum((each) => each.acknowledged), lost: sum((each) => each.lost) },
   }
 }

@@ -76,11 +76,12 @@ test('the first trial is played however late it is, no other after the time is u
 test('percentiles by nearest rank, tallies of slices together', () => {
   const hundred = Array.from({ length: 100 }, (_, index) => index + 1)
   expect([percentile(hundred, 50), percentile(hundred, 99), percentile([5], 99), percentile([3, 1, 2], 50)]).toEqual([50, 99, 5, 2])
-  const one = { trials: 2, violations: ['a'], timesMs: [1, 2], edits: { acknowledged: 5, lost: 0 } }
-  expect(mergeTallies([one, { trials: 1, violations: [], timesMs: [3], edits: null }])).toEqual({
+  const one = { trials: 2, violations: ['a'], timesMs: [1, 2], longestWaitMs: 7, edits: { acknowledged: 5, lost: 0 } }
+  expect(mergeTallies([one, { trials: 1, violations: [], timesMs: [3], longestWaitMs: 4, edits: null }])).toEqual({
     trials: 3,
     violations: ['a'],
     timesMs: [1, 2, 3],
+    longestWaitMs: 7,
     edits: { acknowledged: 5, lost: 0 },
   })
 })

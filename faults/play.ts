@@ -25,7 +25,7 @@ export interface PlayOptions {
   readonly say: (text: string) => void
 }
 
-export const PATIENCE_MS = 60_000
+export const PATIENCE_MS = 120_000
 /** Spreads the seeds of neighbouring trials apart. */
 const SEED_STEP = 1_000_003
 
@@ -37,6 +37,7 @@ export async function play(experiment: Experiment, options: PlayOptions): Promis
   const timesMs: number[] = []
   let edits: { acknowledged: number; lost: number } | null = null
   let trials = 0
+  let longestWaitMs = 0
   const violated = (sentence: string) => {
     violations.push(sentence)
     say(`VIOLATED: ${sentence}`)
@@ -47,6 +48,9 @@ export async function play(experiment: Experiment, options: PlayOptions): Promis
     directory,
     say,
     patienceMs: options.patienceMs,
+    waited: (ms) => {
+      longestWaitMs = Math.max(longestWaitMs, ms)
+    },
     violated,
     took: (ms) => void timesMs.push(ms),
     edits: (acknowledged, lost) => {
@@ -69,5 +73,5 @@ export async function play(experiment: Experiment, options: PlayOptions): Promis
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
-  return { trials, violations, timesMs, edits }
+  return { trials, violations, timesMs, longestWaitMs, edits }
 }

@@ -134,7 +134,10 @@ async function playWhole(experiment: Experiment, options: Options): Promise<Faul
     patienceMs: PATIENCE_MS,
   })
   sayUnplayed(own, shared.trials, options.slice)
-  const faults = await playMutants(experiment, shared, { own, untilMs: startMs + limitMs })
+  if (own.violations.length > 0 && experiment.mutants.length > 0)
+    console.log('  planted faults are not tried: what the agent itself does not hold, they would be noticed by without a reason.')
+  const faults =
+    own.violations.length > 0 ? { tried: 0, caught: 0 } : await playMutants(experiment, shared, { own, untilMs: startMs + limitMs })
   const kept =
     options.keep === null
       ? own
@@ -153,7 +156,7 @@ function sayUnplayed(tally: Tally, trials: number, slice: Slice): void {
  * Whoever waits for what a planted fault prevents waits for nothing: three times the longest that the agent itself took is enough to tell it from a
  * slow machine.
  */
-const plantedPatienceMs = (own: Tally): number => Math.min(PATIENCE_MS, Math.max(15_000, 3 * Math.max(0, ...own.timesMs)))
+const plantedPatienceMs = (own: Tally): number => Math.min(PATIENCE_MS, Math.max(20_000, 3 * own.longestWaitMs))
 
 /** With slices, each takes its share of the planted faults. */
 async function playMutants(
@@ -172,10 +175,15 @@ async function playMutants(
     const { plants } = await loadMutant(name)
     const quiet = { ...shared, slice: { number: 1, of: 1 }, say: () => undefined, patienceMs: plantedPatienceMs(own) }
     const tally = await play(experiment, { ...quiet, agentDist: buildMutant(name), planted: name, untilMs, stopsAtViolation: true })
-    tried += 1
-    if (tally.violations.length > 0) caught += 1
-    const outcome = tally.violations[0] === undefined ? `NOT NOTICED in ${tally.trials} trials` : `noticed: ${tally.violations[0]}`
-    console.log(`  planted: ${plants}: ${outcome}`)
+    const [first] = tally.violations
+    // A fault that takes chance to be seen has survived only all trials, not the few that there was time for.
+    const isOver = first !== undefined || tally.trials >= experiment.trials
+    if (isOver) tried += 1
+    if (first !== undefined) caught += 1
+    const unseen = isOver
+      ? `NOT NOTICED in ${tally.trials} trials`
+      : `not noticed in ${tally.trials} of ${experiment.trials} trials, so not counted`
+    console.log(`  planted: ${plants}: ${first === undefined ? unseen : `noticed: ${first}`}`)
   }
   return { tried, caught }
 }

@@ -38,7 +38,8 @@ await check('types', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'])
 await buildAll(say) // before the unit tests: those of the cloud app and the packed archives use what is built
 if (!options['skip-unit']) await unitTests()
 if (!options['skip-e2e']) await browserTests()
-if (!options['skip-faults']) await check('faults', ['faults/run.ts', 'offline', 'sleep', '--trials', '2', '--seconds', '15'])
+if (!options['skip-faults'])
+  await check('faults', ['faults/run.ts', 'pause', 'partition', 'offline', 'restore', 'sleep', '--trials', '2', '--seconds', '15'])
 console.log(`\n${total.passed} passed, ${total.failed} failed`)
 process.exit(total.failed > 0 ? 1 : 0)
 

@@ -41,7 +41,7 @@ async function startCold(context: Context, ring: TestRing, trial: Trial): Promis
   const { leader } = await settle(context, ring)
   const settledMs = performance.now() - lastStartMs
   // A machine that came first leads until the best one has been awake for a while.
-  const patient = { patienceMs: context.patienceMs + 90_000 }
+  const patient = { ...context, patienceMs: context.patienceMs + 90_000 }
   await must(patient, `everybody has the plan of ${LEADER}`, () => hasLayout(ring))
   const ms = performance.now() - lastStartMs
   context.took(ms)

@@ -3,7 +3,8 @@ import path from 'node:path'
 import type { RingMachine } from '@thatdam/testkit/ring/machine'
 import { NotSettled, TestRing, type RingOptions } from '@thatdam/testkit/ring/ring'
 import type { Settled } from '@thatdam/testkit/ring/settled'
-import { Violation, type Context } from '../contract.ts'
+import { Violation, type Context, type Patience } from '../contract.ts'
+import { PATIENCE_MS } from '../play.ts'
 
 let made = 0
 const open = new Set<TestRing>()
@@ -33,24 +34,27 @@ export async function withRing(
 }
 
 /** Waits for what must come. @throws Violation when it does not come within the patience of this run. */
-export async function must<T>(
-  context: Pick<Context, 'patienceMs'>,
-  what: string,
-  holds: () => T | Promise<T>,
-): Promise<Exclude<T, null | undefined | false>> {
-  const endMs = performance.now() + context.patienceMs
+export async function must<T>(context: Patience, what: string, holds: () => T | Promise<T>): Promise<Exclude<T, null | undefined | false>> {
+  const startMs = performance.now()
+  const endMs = startMs + context.patienceMs
   for (;;) {
     const value = await holds()
-    if (value !== null && value !== undefined && value !== false) return value as Exclude<T, null | undefined | false>
+    if (value !== null && value !== undefined && value !== false) {
+      context.waited(performance.now() - startMs)
+      return value as Exclude<T, null | undefined | false>
+    }
     if (performance.now() > endMs) throw new Violation(`not within ${context.patienceMs / 1000} s: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
 }
 
 /** Waits until these are one ring at rest. @throws Violation that says on what they disagree. */
-export async function settle(context: Pick<Context, 'patienceMs'>, ring: TestRing, among?: readonly RingMachine[]): Promise<Settled> {
+export async function settle(context: Patience, ring: TestRing, among?: readonly RingMachine[]): Promise<Settled> {
+  const startMs = performance.now()
   try {
-    return await ring.settled({ limitMs: context.patienceMs, ...(among === undefined ? {} : { among }) })
+    const settled = await ring.settled({ limitMs: context.patienceMs, ...(among === undefined ? {} : { among }) })
+    context.waited(performance.now() - startMs)
+    return settled
   } catch (error) {
     if (error instanceof NotSettled) throw new Violation(error.message, { cause: error })
     throw error
@@ -58,9 +62,10 @@ export async function settle(context: Pick<Context, 'patienceMs'>, ring: TestRin
 }
 
 /** All machines, started at once, as one ring at rest. */
-export async function startAll(context: Context, ring: TestRing): Promise<Settled> {
+export async function startAll(context: Patience, ring: TestRing): Promise<Settled> {
   for (const machine of ring.machines) machine.start()
-  return await settle(context, ring)
+  // Nothing has been done to them yet: a planted fault that only slowed the start would pass for one that was noticed.
+  return await settle({ patienceMs: Math.max(PATIENCE_MS, context.patienceMs), waited: () => undefined }, ring)
 }
 
 /** Fisher–Yates. */

@@ -3,6 +3,8 @@ import type { ChildProcess, SpawnOptions } from 'node:child_process'
 export interface HostsOptions {
   /** Hosts of each subnet: `[5]`, or `[3, 2]` for two subnets joined by a router host. At most 12 in all. */
   readonly subnets: readonly number[]
+  /** Host names, which programs in them get for their own (only in namespaces); left out: host0, host1 … */
+  readonly names?: readonly string[]
   /** Forces loopback addresses; else chosen by what the machine allows. */
   readonly mode?: 'namespaces' | 'loopback'
 }

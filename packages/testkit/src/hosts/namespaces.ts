@@ -23,12 +23,12 @@ export class NamespaceHosts implements Hosts {
   private readonly bridges: string
 
   /** @throws Error when the machine does not allow it (no root, no iproute2). */
-  static async up(subnets: readonly number[]): Promise<NamespaceHosts> {
+  static async up(subnets: readonly number[], names: readonly string[] = []): Promise<NamespaceHosts> {
     const count = subnets.reduce((sum, size) => sum + size, 0)
     if (count < 1 || count > HOSTS_MAX || subnets.length > 4)
       throw new RangeError(`1 to ${HOSTS_MAX} hosts in at most 4 subnets, not ${count}`)
     await sweepStale()
-    const made = new NamespaceHosts(subnets)
+    const made = new NamespaceHosts(subnets, names)
     try {
       await made.build(subnets.length)
     } catch (error) {
@@ -38,7 +38,7 @@ export class NamespaceHosts implements Hosts {
     return made
   }
 
-  private constructor(subnets: readonly number[]) {
+  private constructor(subnets: readonly number[], names: readonly string[]) {
     setsMade += 1
     const maker = { pid: process.pid, startTicks: startTicks(process.pid) ?? 0 }
     const name = (what: string) => namespaceName(maker, setsMade, what)
@@ -48,7 +48,13 @@ export class NamespaceHosts implements Hosts {
       .flatMap((size, subnet) => Array.from({ length: size }, (_, position) => ({ subnet, address: `10.77.${subnet}.${position + 1}` })))
       .map(
         ({ subnet, address }, index) =>
-          new NamespaceHost(index, { subnet, address, namespace: name(`host${index}`), bridges: this.bridges }),
+          new NamespaceHost(index, {
+            subnet,
+            address,
+            namespace: name(`host${index}`),
+            bridges: this.bridges,
+            name: names[index] ?? `host${index}`,
+          }),
       )
   }
 
@@ -176,9 +182,9 @@ export class NamespaceHost implements Host {
   private readonly bridges: string
   private routed = false
 
-  constructor(index: number, at: { subnet: number; address: string; namespace: string; bridges: string }) {
+  constructor(index: number, at: { subnet: number; address: string; namespace: string; bridges: string; name: string }) {
     this.index = index
-    this.name = `host${index}`
+    this.name = at.name
     this.subnet = at.subnet
     this.address = at.address
     this.namespace = at.namespace

@@ -11,7 +11,7 @@ export async function upHosts(options: HostsOptions): Promise<Hosts> {
   if (options.mode === 'loopback') return new LoopbackHosts(count, 'asked for.')
   // Only the permission is asked for: what fails after that is a defect, not a reason to test less.
   const refusal = options.mode === 'namespaces' ? null : await whyNoNamespaces()
-  return refusal === null ? NamespaceHosts.up(options.subnets) : new LoopbackHosts(count, refusal)
+  return refusal === null ? NamespaceHosts.up(options.subnets, options.names) : new LoopbackHosts(count, refusal)
 }
 
 /** For tests that need what only namespaces have. Null where they are not allowed: the test says so and ends. */

@@ -55,6 +55,7 @@ export class TestRing {
   static async up(options: RingOptions): Promise<TestRing> {
     const hosts = await upHosts({
       subnets: [options.profiles.length + (options.spareHosts ?? 0)],
+      names: options.profiles,
       ...(options.mode === undefined ? {} : { mode: options.mode }),
     })
     try {
