@@ -30,6 +30,9 @@ export class RosterFold {
   readonly #named = new Map<string, Set<string>>()
   /** By signer: the one node that all it signed are removals of; empty when it signed anything else. */
   readonly #speech = new Map<string, string>()
+  /** Keys by node id, and node ids by key, in any record of admission; a rekey gives its keys one name more. */
+  readonly #keysOf = new Map<string, Set<string>>()
+  readonly #namesOf = new Map<string, Set<string>>()
   readonly #removals: Removal[] = []
   readonly #removalsByNodeId = new Map<string, Removal[]>()
   readonly #uses: Use[] = []
@@ -48,14 +51,24 @@ export class RosterFold {
     this.#sound = sound
     this.#bodies = new Map(sound.map((one) => [one.hash, one.record.body]))
     this.#links = new RosterLinks(this.#bodies)
-    for (const { record } of sound) {
-      const { body, signer } = record
-      const subject = body.kind === 'removal' ? body.nodeId : ''
-      this.#speech.set(signer, (this.#speech.get(signer) ?? subject) === subject ? subject : '')
-      if (body.kind === 'owner-key') this.#named.set(signer, (this.#named.get(signer) ?? new Set()).add(body.ownerRecoveryKey))
-    }
+    this.#pair(genesis.founder.nodeId, genesis.founder.publicKey)
+    for (const { record } of sound) this.#index(record)
     this.#admit()
     this.#cut()
+  }
+
+  /** What is asked of all records, whether they count or not. */
+  #index({ body, signer }: RosterRecord): void {
+    const subject = body.kind === 'removal' ? body.nodeId : ''
+    this.#speech.set(signer, (this.#speech.get(signer) ?? subject) === subject ? subject : '')
+    if (body.kind === 'owner-key') this.#named.set(signer, (this.#named.get(signer) ?? new Set()).add(body.ownerRecoveryKey))
+    if (body.kind === 'admission') this.#pair(body.nodeId, body.publicKey)
+    if (body.kind === 'rekey') for (const key of [body.oldKey, body.newKey]) this.#pair(`${body.nodeId} rekeyed`, key)
+  }
+
+  #pair(nodeId: string, publicKey: string): void {
+    this.#keysOf.set(nodeId, (this.#keysOf.get(nodeId) ?? new Set()).add(publicKey))
+    this.#namesOf.set(publicKey, (this.#namesOf.get(publicKey) ?? new Set()).add(nodeId))
   }
 
   /* ---- what came of it ---- */
@@ -170,13 +183,16 @@ export class RosterFold {
     }
   }
 
-  /** Does this removal change nothing but that its node is removed? */
+  /**
+   * Does this removal change nothing but that its node is removed? So when the node's one key has no other name and no successor in any record,
+   * counted or not, and signed nothing but its own removal.
+   */
   #isQuiet(body: RosterBody): boolean {
     if (body.kind !== 'removal') return false
-    const persons = [...(this.#byNodeId.get(body.nodeId) ?? [])]
-    return persons.every((person) => {
-      const isPlain = persons.length === 1 && person.keys.size === 1 && person.grants.every((grant) => grant.nodeId === body.nodeId)
-      return isPlain && (this.#speech.get(person.rootKey) ?? body.nodeId) === body.nodeId
+    const keys = this.#keysOf.get(body.nodeId) ?? new Set()
+    return [...keys].every((key) => {
+      const isPlain = keys.size === 1 && this.#namesOf.get(key)?.size === 1
+      return isPlain && (this.#speech.get(key) ?? body.nodeId) === body.nodeId
     })
   }
 

@@ -3,6 +3,7 @@ import { RECORD_BYTES_MAX, ROSTER_RECORDS_MAX, type RosterBody, type RosterRecor
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import type { RosterFold } from './roster-fold.ts'
+import { parentsOf } from './roster-links.ts'
 import { openFold, recordHash, type Roster, verifyRecord, type VerifyRoster } from './roster.ts'
 
 /** Of a node that is no admitter, a roster keeps so many records of its own signing: it can leave, and change its key a few times. */
@@ -89,26 +90,47 @@ function flawOf(record: RosterRecord, clusterId: string | undefined, verify: Ver
 
 /**
  * Strangers' records are not kept, and of those who may only speak for themselves few: the ones with the smallest ids, so that all machines
- * keep the same.
+ * keep the same. Whatever an admitter's record was made in sight of is kept with it, or what it had seen could not be told any more: also of one that
+ * was let in by somebody since removed.
  */
 function withinLimits(all: RecordMap, { fold, held }: { fold: RosterFold; held: RecordMap }, refused: Refused[]): RecordMap {
   const owners = new Set(fold.owners().map((owner) => owner.key))
+  const inId = [...all].toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const isAdmitter = ({ signer }: RosterRecord): boolean =>
+    owners.has(signer) || fold.personOf(signer)?.grants.some((grant) => grant.admitter) === true
+  const seen = ancestorsOf(
+    inId.flatMap(([, record]) => (isAdmitter(record) ? [record] : [])),
+    all,
+  )
   const counts = new Map<string, number>()
   const kept: RecordMap = new Map()
   let room = ROSTER_RECORDS_MAX - held.size
-  for (const [id, record] of [...all].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [id, record] of inId) {
     const { signer } = record
     const count = (counts.get(signer) ?? 0) + 1
     counts.set(signer, count)
-    const person = fold.personOf(signer)
-    const isKnown = owners.has(signer) || person !== undefined
-    const isBounded = owners.has(signer) || person?.grants.some((grant) => grant.admitter) === true || count <= OWN_RECORDS_MAX
-    if (isKnown && isBounded && (held.has(id) || room > 0)) {
+    const isKnown = owners.has(signer) || fold.personOf(signer) !== undefined
+    const isWanted = isAdmitter(record) || seen.has(hashOf(record.body)) || (isKnown && count <= OWN_RECORDS_MAX)
+    if (isWanted && (held.has(id) || room > 0)) {
       kept.set(id, record)
       if (!held.has(id)) room -= 1
     } else if (!held.has(id)) refused.push({ id, reason: isKnown ? 'too-many' : 'unknown-signer' })
   }
   return kept
+}
+
+/** Hashes of all that these records were made in sight of, as far as it is at hand. */
+function ancestorsOf(records: readonly RosterRecord[], all: RecordMap): ReadonlySet<string> {
+  const bodies = new Map([...all.values()].map(({ body }) => [hashOf(body), body]))
+  const seen = new Set<string>()
+  for (const stack = records.flatMap(({ body }) => parentsOf(body)); stack.length > 0;) {
+    const hash = stack.pop() as string
+    const body = bodies.get(hash)
+    if (body === undefined || seen.has(hash)) continue
+    seen.add(hash)
+    stack.push(...parentsOf(body))
+  }
+  return seen
 }
 
 function keepOwnerKey(all: RecordMap, { roster, held }: { roster: Roster; held: RecordMap }, refused: Refused[]): RecordMap {
