@@ -130,18 +130,36 @@ describe('a new key (THREATS 7)', () => {
     expect(ring.roster.ignored.map((one) => one.reason)).toEqual(['void', 'void'])
   })
 
-  test('an admitter introduces the new key of a machine that lost its own; nobody’s key is taken', () => {
+  test('the owner introduces the new key of a machine that lost its own, and no admitter does; nobody’s key is taken', () => {
     const { founder, ring } = found()
     const pi = ring.join(founder, 'pi')
-    const win = ring.join(founder, 'win')
-    expect(() => rekey(ring.desk(founder), 'pi', win.publicKey)).toThrow('already')
-    expect(() => rekey(ring.desk(win), 'pi', generateKey().publicKey)).toThrow('may not admit')
-    const mac = ring.join(founder, 'mac', true)
-    expect(() => rekey(ring.desk(mac), 'founder', generateKey().publicKey)).toThrow('may not give founder a new key')
+    const win = ring.join(founder, 'win', true)
+    expect(() => rekey(ring.desk(pi), 'pi', win.publicKey)).toThrow('already')
+    for (const key of [founder, win])
+      expect(() => rekey(ring.desk(key), 'pi', generateKey().publicKey)).toThrow('may not give pi a new key')
+    const owner = generateKey()
+    ring.take(nameOwnerKey(ring.desk(founder), owner.publicKey))
     const fresh = generateKey()
-    ring.take(rekey(ring.desk(founder), 'pi', fresh.publicKey))
+    ring.take(rekey(ring.desk(owner), 'pi', fresh.publicKey))
     ring.take(useKey(ring.desk(fresh)))
     expect([ring.roster.byKey.get(fresh.publicKey)?.nodeId, ring.roster.byKey.has(pi.publicKey)]).toEqual(['pi', false])
+    ring.take(raise(ring.desk(win), 'pi'))
+    expect(ring.roster.byKey.get(fresh.publicKey)).toMatchObject({ nodeId: 'pi', admitter: true })
+  })
+
+  test('a removed admitter that makes itself an owner speaks as nobody nearer to the founder', () => {
+    for (let time = 0; time < 20; time += 1) {
+      const { founder, ring } = found()
+      const pi = ring.join(founder, 'pi', true)
+      const thief = ring.copy()
+      ring.take(remove(ring.desk(founder), 'pi'))
+      const [evil, mask] = [generateKey(), generateKey()]
+      thief.take(nameOwnerKey(thief.desk(pi), evil.publicKey))
+      thief.take(rekey(thief.desk(evil), 'founder', mask.publicKey))
+      thief.take(useKey(thief.desk(mask)))
+      ring.take(...thief.records)
+      expect([ring.names, ring.roster.members.get('founder')?.publicKey]).toEqual([['founder'], founder.publicKey])
+    }
   })
 })
 

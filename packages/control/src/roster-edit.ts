@@ -1,8 +1,8 @@
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { ALSO_MAX, type RosterBody, type RosterRecord, SEEN_MAX } from '@thatdam/protocol/roster'
-import { sha256, type Signer, verifySignature } from './keys.ts'
+import { sha256, type Signer } from './keys.ts'
 import { RosterLinks, parentsOf } from './roster-links.ts'
-import { foldRoster, type Member, recordHash, type Roster } from './roster.ts'
+import { type Member, recordHash, type Roster } from './roster.ts'
 
 /*
  * Makes the next signed records of a ring. Each names all the newest records that its signer knows (`previous`, `also`), so that its ancestors
@@ -111,25 +111,20 @@ export function forward(desk: RosterDesk, to: { clusterId: string; fingerprint: 
 }
 
 /**
- * Introduces a member's new key: by its old key; or, for a machine that lost it, by the owner's key or an admitter nearer to the founder. Steps
- * of a replacement, each on disk before the next: the new key beside the old one; this record, shown to others; the new key as the machine's
- * own; `useKey`, its first act.
+ * Introduces a member's new key: by its old key; or, for a machine that lost it, by the owner's. Steps of a replacement, each on disk before the
+ * next: the new key beside the old one; this record, shown to others; the new key as the machine's own; `useKey`, its first act.
  * @throws ThatdamError NOT_FOUND; CONFLICT when the key is known already; FORBIDDEN.
  */
 export function rekey(desk: RosterDesk, nodeId: string, newKey: string): RosterRecord {
   const member = memberOf(desk, nodeId)
-  const isOwn = member.keys.includes(desk.signer.publicKey)
-  if (!isOwn) needsRight(desk)
+  const { publicKey } = desk.signer
+  const isOwn = member.keys.includes(publicKey)
+  if (!isOwn && desk.roster.ownerRecoveryKey !== publicKey) {
+    throw new ThatdamError('FORBIDDEN', `This machine may not give ${nodeId} a new key. Remove ${nodeId}, then let it join again.`)
+  }
   if (desk.roster.byKey.has(newKey))
     throw new ThatdamError('CONFLICT', 'This key belongs to a machine of the ring already. Make a fresh one.')
-  const oldKey = isOwn ? desk.signer.publicKey : member.publicKey
-  const record = sign(desk, { kind: 'rekey', nodeId, oldKey, newKey }, ownOf(desk, member.keys))
-  const after = foldRoster([...desk.records, record], desk.roster.fingerprint, verifySignature)
-  if (after.byKey.get(newKey)?.nodeId === nodeId) return record
-  throw new ThatdamError(
-    'FORBIDDEN',
-    `This machine may not give ${nodeId} a new key. Remove ${nodeId}, then let it join again with its new key.`,
-  )
+  return sign(desk, { kind: 'rekey', nodeId, oldKey: isOwn ? publicKey : member.publicKey, newKey }, ownOf(desk, member.keys))
 }
 
 /** First use of the signer's new key. From here on the older ones are strangers. */

@@ -6,8 +6,11 @@ export type Held = { hash: string; record: RosterRecord }
 type BodyOf<K extends RosterBody['kind']> = Extract<RosterBody, { kind: K }>
 /** What a record of admission gives. `depth`: how many signatures away from the founder. */
 export type Grant = { record: string; signer: string; nodeId: string; bootCounter: number; admitter: boolean; depth: number }
-/** A key of a person, and the record that introduced it (null: its admission) with the key it comes from. */
-type KeyOrigin = { from: string; record: string; depth: number } | null
+/**
+ * A key of a person, and the record that introduced it (null: its admission) with the key it comes from. `rank`: of whoever introduced it; the
+ * key speaks for its person, and never louder than that.
+ */
+type KeyOrigin = { from: string; record: string; depth: number; rank: number } | null
 /** One machine, whatever its keys and its admissions. */
 export type Person = { readonly rootKey: string; readonly keys: Map<string, KeyOrigin>; readonly grants: Grant[] }
 /** A removal, or a first use of a new key, that counts. */
@@ -215,7 +218,8 @@ export class RosterFold {
     const asOwner = this.#owners.find((one) => one.key === signer)?.depth ?? FAR
     const asAdmitter = this.#admitterDepth(hash, signer) ?? FAR
     if (asOwner < FAR || asAdmitter < FAR) return Math.min(asOwner - 0.5, asAdmitter)
-    return this.#nearest(this.#persons.get(signer))
+    const person = this.#persons.get(signer)
+    return Math.max(this.#nearest(person), person?.keys.get(signer)?.rank ?? 0)
   }
 
   #nearest(person: Person | undefined): number {
@@ -249,8 +253,7 @@ export class RosterFold {
     if (body.kind === 'admission') return this.#hasRight(hash, signer) && !this.#isTaken(hash, body)
     if (body.kind === 'owner-key') return body.by === signer && this.#hasRight(hash, signer)
     if (body.kind !== 'rekey' || this.#persons.has(body.newKey) || !this.#isKeyOf(body.nodeId, body.oldKey)) return false
-    if (signer === body.oldKey) return this.#speaksFor(body.nodeId, signer, hash)
-    return this.#hasRight(hash, signer) && this.#rank(hash, signer) < this.#nearest(this.#persons.get(body.oldKey))
+    return this.#mayAsOwner(hash, signer) || (signer === body.oldKey && this.#speaksFor(body.nodeId, signer, hash))
   }
 
   /** Of one round: an earlier record of it may have taken the name or the key. */
@@ -266,7 +269,7 @@ export class RosterFold {
     } else if (body.kind === 'rekey') {
       const person = this.#persons.get(body.oldKey)
       if (person === undefined || this.#persons.has(body.newKey)) return false
-      person.keys.set(body.newKey, { from: body.oldKey, record: hash, depth })
+      person.keys.set(body.newKey, { from: body.oldKey, record: hash, depth, rank: this.#rank(hash, signer) })
       this.#persons.set(body.newKey, person)
     } else if (body.kind === 'owner-key') {
       const naming = { key: body.ownerRecoveryKey, record: hash, signer }
@@ -329,7 +332,7 @@ export class RosterFold {
     const person = this.#persons.get(signer)
     if (person === undefined || !this.#isKeyGood(signer, hash)) return null
     const depths = person.grants.filter((grant) => grant.admitter && this.#sees(grant, hash)).map((grant) => grant.depth)
-    return depths.length === 0 ? null : Math.min(...depths)
+    return depths.length === 0 ? null : Math.max(Math.min(...depths), person.keys.get(signer)?.rank ?? 0)
   }
 
   /** Is the signer a key of that node, and was it not removed, or this seen by who removed it? */

@@ -67,7 +67,8 @@ export function verifyGenesis(record: GenesisRecord, verify: VerifyRoster): bool
  * - A removal wins over every admission that does not have it among its ancestors: taking a node back is an admission made in sight of the
  *   removal. A member may remove itself.
  * - What a removed admitter signed counts only as far as the remover had seen it: ancestors of the removal, and what it lists as seen.
- * - A `rekey`, signed by the old key, by the owner's, or by an admitter nearer to the founder, gives a member one more key. The new key's first use (`key-use`, signed by it)
+ * - A `rekey`, signed by the old key or by the owner's, gives a member one more key (an admitter gives none, or it could speak as one nearer to
+ *   the founder: for a machine that lost its key it removes the old one and admits the new one under the same name). The new key's first use (`key-use`, signed by it)
  *   closes all keys of that member that do not come from it: what they signed counts as far as the use had seen it, and whoever presents one is
  *   a stranger. So a crash at any step leaves a key that works, and of two keys that the old one introduced, the thief's and the owner's,
  *   only one lives.

@@ -62,7 +62,7 @@ export const ForwardingBody = z.object({
   /** Hash of the other ring's genesis record. */
   toFingerprint: Sha256Hex,
 })
-/** A member's new key. By its old key, the owner's key or an admitter nearer to the founder. Both keys are good until the new one's first use. */
+/** A member's new key. By its old key or the owner's key. Both keys are good until the new one's first use. */
 export const RekeyBody = z.object({ kind: z.literal('rekey'), ...LATER, nodeId: NodeId, oldKey: PublicKey, newKey: PublicKey })
 /** First use of a new key, signed by it: from here on it is the only one. */
 export const KeyUseBody = z.object({ kind: z.literal('key-use'), ...LATER, nodeId: NodeId, publicKey: PublicKey })

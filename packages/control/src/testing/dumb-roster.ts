@@ -7,7 +7,7 @@ import { recordHash, type VerifyRoster } from '../roster.ts'
  */
 type Item = { hash: string; body: RosterBody; signer: string }
 type Gift = { hash: string; nodeId: string; key: string; admitter: boolean; depth: number }
-type Birth = { from: string; to: string; hash: string }
+type Birth = { from: string; to: string; hash: string; rank: number }
 type Naming = { key: string; hash: string; signer: string; depth: number }
 type World = {
   all: Item[]
@@ -73,8 +73,7 @@ function mayCount(world: World, { body, hash, signer }: Item): boolean {
   if (body.kind === 'admission') return may(world, signer, hash)
   if (body.kind === 'owner-key') return body.by === signer && may(world, signer, hash)
   if (body.kind !== 'rekey' || !giftsOf(world, body.oldKey).some((gift) => gift.nodeId === body.nodeId)) return false
-  if (signer === body.oldKey) return speaks(world, { signer, hash, nodeId: body.nodeId })
-  return may(world, signer, hash) && rank(world, { signer, hash }) < Math.min(...giftsOf(world, body.oldKey).map((gift) => gift.depth))
+  return isOwner(world, signer, hash) || (signer === body.oldKey && speaks(world, { signer, hash, nodeId: body.nodeId }))
 }
 
 function take(world: World, { body, hash, signer }: Item, depth: number): void {
@@ -87,11 +86,11 @@ function take(world: World, { body, hash, signer }: Item, depth: number): void {
     world.gifts.push({ hash, nodeId: body.nodeId, key: body.publicKey, admitter: body.admitter, depth })
   } else if (body.kind === 'rekey') {
     if (giftsOf(world, body.newKey).length > 0) return
-    world.births.push({ from: body.oldKey, to: body.newKey, hash })
+    world.births.push({ from: body.oldKey, to: body.newKey, hash, rank: rank(world, { signer, hash }) })
   } else if (body.kind === 'owner-key') {
-    const depths = admitterGifts(world, signer, hash).map((gift) => gift.depth)
     const naming = { key: body.ownerRecoveryKey, hash, signer }
-    if (depths.length > 0) world.namings.push({ ...naming, depth: Math.min(...depths) })
+    const isAdmitter = admitterGifts(world, signer, hash).length > 0
+    if (isAdmitter) world.namings.push({ ...naming, depth: admitterRank(world, signer, hash) })
     if (isOwner(world, signer, hash)) world.namings.push({ ...naming, depth: Infinity })
   }
   world.done.push(hash)
@@ -136,10 +135,13 @@ function mayCut(world: World, { body, hash, signer }: Item): boolean {
 
 function rank(world: World, { signer, hash }: { signer: string; hash: string }): number {
   const asOwner = world.owners.some((owner) => owner.key === signer) ? (world.owners[0]?.depth ?? 0) - 0.5 : Infinity
-  const asAdmitter = Math.min(...admitterGifts(world, signer, hash).map((gift) => gift.depth))
-  const asItself = Math.min(...giftsOf(world, signer).map((gift) => gift.depth))
+  const asAdmitter = admitterGifts(world, signer, hash).length > 0 ? admitterRank(world, signer, hash) : Infinity
+  const asItself = Math.max(Math.min(...giftsOf(world, signer).map((gift) => gift.depth)), keyRank(world, signer))
   return asOwner < Infinity || asAdmitter < Infinity ? Math.min(asOwner, asAdmitter) : asItself
 }
+const admitterRank = (world: World, signer: string, hash: string): number =>
+  Math.max(Math.min(...admitterGifts(world, signer, hash).map((gift) => gift.depth)), keyRank(world, signer))
+const keyRank = (world: World, key: string): number => world.births.find((birth) => birth.to === key)?.rank ?? 0
 
 /* ---- keys of one machine ---- */
 
