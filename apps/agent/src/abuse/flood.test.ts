@@ -7,6 +7,7 @@ import { type Attack, attackFrom } from '@thatdam/testkit/abuse/attack'
 import { footprintOf, watchFootprint } from '@thatdam/testkit/abuse/footprint'
 import { until } from '@thatdam/testkit/hosts/command'
 import type { Host } from '@thatdam/testkit/hosts/host'
+import type { RingMachine } from '@thatdam/testkit/ring/machine'
 import { TestRing } from '@thatdam/testkit/ring/ring'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
@@ -80,10 +81,11 @@ test('floods on every port: no crash, bounded memory, the ring stays a ring and 
   }
   const attacker = ring.network.host(2)
   await attacker.ip(SOURCES.map((address) => `addr add ${address}/24 dev eth0`))
-  const [victim, member] = [ring.machine('pi5-server'), ring.machine('pi5-desktop')]
-  victim.start()
-  member.start()
-  const before = await ring.settled({ among: [victim, member] })
+  const machines = [ring.machine('pi5-server'), ring.machine('pi5-desktop')]
+  for (const machine of machines) machine.start()
+  const before = await ring.settled({ among: machines })
+  // Whoever leads has the most to answer.
+  const [member, victim] = machines.toSorted((one) => (one.name === before.leader ? 1 : -1)) as [RingMachine, RingMachine]
   // With a password its console is open to the LAN.
   await victim.local('PUT', '/local/owner', { passwordHash: PASSWORD_HASH })
   const url = `http://${victim.host.address}:8080/cluster`
@@ -95,6 +97,7 @@ test('floods on every port: no crash, bounded memory, the ring stays a ring and 
   const peak = watchFootprint(pid)
   const startedAtMs = (await victim.state())?.node.startedAtMs
   const inside = localPort(victim.stateDir)
+  const reached = new Map<string, number>()
   let seed = 1
   const wave = async (from: Host, given: Omit<Attack, 'seed'>): Promise<void> => {
     const flood = attackFrom(from, { ...given, seed: (seed += 100) })
@@ -102,10 +105,11 @@ test('floods on every port: no crash, bounded memory, the ring stays a ring and 
     const deeds = await flood
     const [medianMs, worstMs] = [waits[waits.length >> 1] ?? 0, waits.at(-1) ?? 0].map(Math.round)
     console.log(JSON.stringify({ asked: waits.length, medianMs, worstMs, rssMb: megabytes(footprintOf(pid)?.rssBytes), deeds }))
-    expect(footprintOf(pid)).not.toBeNull()
+    expect([given.ports[0]?.name, footprintOf(pid) !== null]).toEqual([given.ports[0]?.name, true])
+    for (const [name, counts] of Object.entries(deeds))
+      reached.set(name, (reached.get(name) ?? 0) + (counts['opened'] ?? counts['sent'] ?? 0))
     // In the last one, attackers and attacked share two cores to the full: whoever waits then is told above, not judged.
     if (given.durationMs === LAST_WAVE_MS) return
-    for (const [name, counts] of Object.entries(deeds)) expect([name, (counts['opened'] ?? counts['sent'] ?? 0) > 0]).toEqual([name, true])
     // Not every one: a busy test machine keeps one waiting as well. A door that is shut keeps most of them out.
     expect([given.ports[0]?.name, waits.filter(Number.isFinite).length / waits.length]).toEqual([
       given.ports[0]?.name,
@@ -113,6 +117,9 @@ test('floods on every port: no crash, bounded memory, the ring stays a ring and 
     ])
   }
   const ports = lanPorts(victim.host.address)
+  // Alone first: unread answers are quiet, and what they fill is memory.
+  const [gateway] = ports
+  if (gateway) await wave(attacker, { ports: [gateway], only: ['slow-reader'], durationMs: WAVE_MS })
   for (const port of ports) await wave(attacker, { ports: [port], sources: SOURCES, durationMs: WAVE_MS })
   await wave(victim.host, { ports: [inside], durationMs: WAVE_MS })
   const letGo = async () => {
@@ -124,13 +131,19 @@ test('floods on every port: no crash, bounded memory, the ring stays a ring and 
   await wave(attacker, { ports, sources: SOURCES, durationMs: LAST_WAVE_MS })
   const keptAgainMb = await letGo()
 
+  expect([...reached].filter(([, times]) => times === 0)).toEqual([])
   const top = peak.stop()
   const [quietMb, peakMb] = [megabytes(quiet?.rssBytes), megabytes(top.rssBytes)]
   console.log(JSON.stringify({ quietMb, peakMb, keptMb, keptAgainMb, files: quiet?.files, filesAtPeak: top.files }))
   expect((await victim.state())?.node.startedAtMs).toBe(startedAtMs)
   expect(peakMb).toBeLessThan(quietMb * PEAK_FACTOR)
   expect(keptAgainMb).toBeLessThan(keptMb * AGAIN_FACTOR)
-  const after = await ring.settled({ among: [victim, member] })
-  expect([after.clusterId, after.leader]).toEqual([before.clusterId, before.leader])
-  await until('all of it runs', async () => (await victim.health())?.status === 'ok', 30_000)
-}, 240_000)
+  // Starved of its processor it may have lost the lead to the other; what counts is that both agree, under the ring that was.
+  const after = await ring.settled({ among: machines })
+  expect(after.clusterId).toBe(before.clusterId)
+  // Its parts may have been restarted in the meantime, each a little later than the time before.
+  let health = await victim.health()
+  await until('all of it runs', async () => (health = await victim.health())?.status === 'ok', 90_000).catch((error: unknown) => {
+    throw new Error(`after the floods: ${JSON.stringify(health)}\n${victim.logTail(40)}`, { cause: error })
+  })
+}, 300_000)
