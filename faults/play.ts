@@ -33,6 +33,9 @@ const SEED_STEP = 1_000_003
 export async function play(experiment: Experiment, options: PlayOptions): Promise<Tally> {
   const { seed, slice, say } = options
   const directory = mkdtempSync(path.join(os.tmpdir(), `thatdam-faults-${experiment.name}-`))
+  const remove = () => rmSync(directory, { recursive: true, force: true })
+  // Whoever is stopped by Ctrl-C does not come to the end of this function.
+  process.once('exit', remove)
   const violations: string[] = []
   const timesMs: number[] = []
   let edits: { acknowledged: number; lost: number } | null = null
@@ -71,7 +74,8 @@ export async function play(experiment: Experiment, options: PlayOptions): Promis
     if (!(error instanceof Violation)) throw error
     violated(error.message)
   } finally {
-    rmSync(directory, { recursive: true, force: true })
+    process.off('exit', remove)
+    remove()
   }
   return { trials, violations, timesMs, longestWaitMs, edits }
 }
