@@ -14,9 +14,6 @@ export interface ServeOptions {
   dev: boolean
 }
 
-const ringUrls = ({ hub }: ApiParts): string[] =>
-  hub.current().agent?.members.flatMap(({ self, consoleUrl }) => (self || consoleUrl === null ? [] : [consoleUrl])) ?? []
-
 /** What a browser may have before it is signed in: the sign-in page and what it is made of. */
 const isOpen = (path: string): boolean => path === '/auth/signin' || path.startsWith('/_next/') || path === '/icon.svg'
 
@@ -27,7 +24,7 @@ export async function listen(options: ServeOptions): Promise<{ url: string; clos
       response.writeHead(401, { 'content-type': 'application/json' }).end(UNAUTHENTICATED_BODY)
       return
     }
-    setSafetyHeaders(response, options.dev, ringUrls(options.parts))
+    setSafetyHeaders(response, options.dev)
     route(options, request, response).catch((error: unknown) => answerError(response, error))
   })
   server.on('upgrade', (request, socket, head) => {

@@ -14,7 +14,7 @@ import { startFakeAgent, type FakeAgent } from '@thatdam/testkit/fake-agent'
 import { libraryOps } from '@thatdam/testkit/fake-library'
 import { fakeState } from '@thatdam/testkit/fake-state'
 import pg from 'pg'
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { listen } from './listen.ts'
 import { passwords } from './passwords.ts'
 import type { ApiParts } from './trpc.ts'
@@ -147,18 +147,10 @@ test('pages need a session in every form of their address; the sign-in page does
   expect(JSON.stringify(pagesSeen.at(-1)?.headers)).not.toMatch(new RegExp(`${agent.token}|secret`))
 })
 
-const connectPolicy = async (): Promise<string> => {
+test('a page may ask any machine who leads, and nobody anything else', async () => {
   const page = await call('/', {}, session('password'))
-  return /connect-src [^;]*/.exec(page.headers.get('content-security-policy') ?? '')?.[0] ?? ''
-}
-
-test('a page may ask the other machines of the ring who leads, and nobody else anything', async () => {
-  expect(await connectPolicy()).toBe("connect-src 'self' http://192.168.1.21:8080/discovery http://192.168.1.22:8080/discovery")
-  agent.update(({ members }) => {
-    for (const member of members)
-      member.consoleUrl = member.nodeId.startsWith('pi5-server') ? "http://x.example/; script-src 'unsafe-eval'" : null
-  })
-  await vi.waitFor(async () => expect(await connectPolicy()).toBe("connect-src 'self' http://x.example/discovery"))
+  const policy = /connect-src [^;]*/.exec(page.headers.get('content-security-policy') ?? '')?.[0]
+  expect(policy).toBe("connect-src 'self' http://*:*/discovery https://*:*/discovery")
 })
 
 test('a session header that is not the gateway’s is nobody', async () => {

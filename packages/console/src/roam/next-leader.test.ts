@@ -1,6 +1,6 @@
 import type { Discovery } from '@thatdam/protocol/cluster'
 import { expect, test } from 'vitest'
-import { isRingName, leadsNoLonger, nextLeader, samePageAt, type KnownRing } from './next-leader.tsx'
+import { isRingName, namedLeader, nextLeader, samePageAt, type KnownRing } from './next-leader.tsx'
 
 const RING: KnownRing = {
   fingerprint: 'f1',
@@ -38,9 +38,13 @@ test('nobody is followed on hearsay, out of another ring, back to the silent mac
   expect(nextLeader(RING, [from(server, says('server', 'server')), from(mac, says('mac', 'mac'))])).toBeNull()
 })
 
-test('a machine that does not say who leads is not left', () => {
-  expect(leadsNoLonger(RING, says('desk', 'server'))).toBe(true)
-  for (const leader of ['desk', null, undefined]) expect(leadsNoLonger(RING, says('desk', leader))).toBe(false)
+test('its own machine is believed when it names its leader, and not left when it names none', () => {
+  const named = { ...says('desk', 'server', 'f2'), leader_url: 'http://10.0.0.9:8080' }
+  expect(namedLeader(RING, named)).toEqual({ nodeId: 'server', name: 'pi5-server', url: 'http://10.0.0.9:8080' })
+  expect(namedLeader(RING, { ...named, leader_node_id: 'stranger' })?.name).toBe('stranger')
+  expect(namedLeader(RING, { ...named, leader_url: null })).toBeNull()
+  for (const leader of ['desk', null]) expect(namedLeader(RING, { ...named, leader_node_id: leader })).toBeNull()
+  expect(namedLeader(RING, { ...says('desk', undefined), leader_url: 'http://10.0.0.9:8080' })).toBeNull()
 })
 
 test('the same page is opened there, by ticket where there is one', () => {

@@ -30,9 +30,12 @@ export function nextLeader(ring: KnownRing, heard: readonly Heard[]): { nodeId: 
   return { nodeId: discovery.node_id, name: ring.others.find(({ nodeId }) => nodeId === discovery.node_id)?.name ?? discovery.node_id, url }
 }
 
-/** Does the page's own machine say that another one leads? */
-export const leadsNoLonger = (ring: KnownRing, own: Discovery): boolean =>
-  own.leader_node_id !== undefined && own.leader_node_id !== null && own.leader_node_id !== ring.here.nodeId
+/** The machine that the page's own machine names as its leader now: it was trusted all along, also when it joined another ring meanwhile. */
+export function namedLeader(ring: KnownRing, own: Discovery): { nodeId: string; name: string; url: string } | null {
+  const { leader_node_id: nodeId = null, leader_url: url } = own
+  if (nodeId === null || nodeId === ring.here.nodeId || url === null) return null
+  return { nodeId, name: ring.others.find((one) => one.nodeId === nodeId)?.name ?? nodeId, url }
+}
 
 /** The same page at another machine; with a ticket, without signing in again. The part behind # stays in the browser. */
 export function samePageAt(url: string, place: { pathname: string; search: string; hash: string }, ticket: string | null): string {

@@ -6,6 +6,7 @@ import type { KnownRing } from './next-leader.tsx'
 import { roam, type Roaming, type RoamerPorts } from './roamer.tsx'
 
 interface Machine {
+  readonly nodeId: string
   readonly server: Server
   readonly url: string
   leader: string | null
@@ -24,14 +25,14 @@ async function machine(nodeId: string, leader: string | null, fingerprint = 'f1'
       node_id: nodeId,
       cluster_id: null,
       fingerprint,
-      leader_url: null,
+      leader_url: made.leader === nodeId ? null : (machines.find((one) => one.nodeId === made.leader)?.url ?? null),
       leader_node_id: made.leader,
       api_version: 1,
     }
     response.end(JSON.stringify(answer))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const made: Machine = { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, leader, mute: false, asked: 0 }
+  const made: Machine = { nodeId, server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, leader, mute: false, asked: 0 }
   machines.push(made)
   return made
 }
@@ -93,18 +94,18 @@ test('a machine that falls silent is left for the one that leads then, and not b
   expect([server.asked, went]).toEqual([0, []])
   desk.mute = true
   await until(() => expect(server.asked).toBeGreaterThan(1))
-  expect([shown.at(-1), went]).toEqual([{ silent: 'pi5-desktop', goingTo: null }, []])
+  expect([shown.at(-1), went]).toEqual([{ from: 'pi5-desktop', isSilent: true, goingTo: null }, []])
   server.leader = 'server'
   mac.leader = 'server'
   await until(() => expect(went).toEqual([server.url]))
-  expect(shown.at(-1)).toEqual({ silent: 'pi5-desktop', goingTo: 'pi5-server' })
+  expect(shown.at(-1)).toEqual({ from: 'pi5-desktop', isSilent: true, goingTo: 'pi5-server' })
   await roams
 })
 
 test('a machine that answers again in time is not left', async () => {
   void start()
   desk.mute = true
-  await until(() => expect(shown.at(-1)).toEqual({ silent: 'pi5-desktop', goingTo: null }))
+  await until(() => expect(shown.at(-1)).toEqual({ from: 'pi5-desktop', isSilent: true, goingTo: null }))
   desk.mute = false
   await until(() => expect(shown.at(-1)).toBeNull())
   server.leader = 'server'
@@ -120,12 +121,14 @@ test('a machine that hands over lives on: it is left only when its console is go
   expect(went).toEqual([])
   connected = false
   await until(() => expect(went).toEqual([server.url]))
+  expect(shown.at(-1)).toEqual({ from: 'pi5-desktop', isSilent: false, goingTo: 'pi5-server' })
+  expect(server.asked).toBe(0)
 })
 
 test('opened by the ring’s name, the page stays and says so', async () => {
   server.leader = 'server'
   void start({ stays: true })
   desk.mute = true
-  await until(() => expect(shown.at(-1)).toEqual({ silent: 'pi5-desktop', goingTo: null }))
+  await until(() => expect(shown.at(-1)).toEqual({ from: 'pi5-desktop', isSilent: true, goingTo: null }))
   expect([server.asked, went]).toEqual([0, []])
 })

@@ -1,5 +1,5 @@
 import { Discovery } from '@thatdam/protocol/cluster'
-import { leadsNoLonger, nextLeader, type Heard, type KnownRing } from './next-leader.tsx'
+import { namedLeader, nextLeader, type Heard, type KnownRing } from './next-leader.tsx'
 
 export interface RoamPace {
   /** The page's own machine is asked this often, while it is silent three times as often, and may take this long to answer. */
@@ -13,7 +13,7 @@ export const ROAM_PACE: RoamPace = { askMs: 1_000, answerMsMax: 1_200, silentMs:
 const ANSWER_CHARS_MAX = 4_096
 
 /** What the page shows of it. Null: all is well. */
-export type Roaming = { silent: string; goingTo: string | null } | null
+export type Roaming = { from: string; isSilent: boolean; goingTo: string | null } | null
 
 export interface RoamerPorts {
   /** Null until the page knew its ring. */
@@ -34,9 +34,10 @@ export interface RoamerPorts {
 /**
  * Watches the machine that the page was opened at:
  *
- *   answers and leads ── silent for 1.5 s, or it names another leader and has no console ─▶ asks the others too
- *        ▲                                                                                      │ one says that it leads
- *        └───────────────────────────── answers again ──────────────────────────────────────────┴─▶ goes there
+ *   answers, leads ── silent for 1.5 s ──▶ asks the others ── one says that it leads ──▶ goes there
+ *        │  ▲                                    │                                        ▲
+ *        │  └──────────── answers again ─────────┘                                        │
+ *        └── has no console any more, and names its leader ───────────────────────────────┘
  */
 export async function roam(ports: RoamerPorts, signal: AbortSignal): Promise<void> {
   let heardMs = ports.nowMs()
@@ -45,32 +46,28 @@ export async function roam(ports: RoamerPorts, signal: AbortSignal): Promise<voi
     const now = ports.nowMs()
     if (own !== null) heardMs = now
     const ring = ports.ring()
-    if (ring !== null && isLost(ports, ring, own, now - heardMs)) {
-      if (await lookAround(ports, ring, signal)) return
-    } else if (own !== null) ports.show(null)
+    const isSilent = now - heardMs > ports.pace.silentMs
+    if (ring !== null && (isSilent || (own !== null && !ports.connected()))) {
+      if (isSilent) ports.show({ from: ring.here.name, isSilent, goingTo: null })
+      const next = ports.stays ? null : own === null ? await lookAround(ports, ring, signal) : namedLeader(ring, own)
+      if (next !== null && !signal.aborted) {
+        ports.show({ from: ring.here.name, isSilent, goingTo: next.name })
+        ports.go(next.url)
+        return
+      }
+    }
+    if (own !== null) ports.show(null)
     const pauseMs = own === null ? ports.pace.askMs / 3 : ports.pace.askMs
     await wait(pauseMs * (0.85 + Math.random() * 0.3), signal)
   }
 }
 
-function isLost(ports: RoamerPorts, ring: KnownRing, own: Discovery | null, silentMs: number): boolean {
-  if (own === null) return silentMs > ports.pace.silentMs
-  return !ports.connected() && leadsNoLonger(ring, own)
-}
-
-/** @returns whether the page leaves. */
-async function lookAround(ports: RoamerPorts, ring: KnownRing, signal: AbortSignal): Promise<boolean> {
-  ports.show({ silent: ring.here.name, goingTo: null })
-  if (ports.stays) return false
+async function lookAround(ports: RoamerPorts, ring: KnownRing, signal: AbortSignal): Promise<ReturnType<typeof nextLeader>> {
   const answers = await Promise.all(ring.others.map(async ({ url }) => ({ url, discovery: await ask(url, ports.pace, signal) })))
-  const next = nextLeader(
+  return nextLeader(
     ring,
     answers.filter((one): one is Heard => one.discovery !== null),
   )
-  if (next === null || signal.aborted) return false
-  ports.show({ silent: ring.here.name, goingTo: next.name })
-  ports.go(next.url)
-  return true
 }
 
 /** Null: no answer in time, or none that a machine of ours gives. */

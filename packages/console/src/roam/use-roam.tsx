@@ -36,8 +36,7 @@ export function useRoam(enabled: boolean, state: ConsoleState | null, connected:
       connected: () => held.current.connected,
       home: window.location.origin,
       stays: isRingName(window.location.hostname),
-      show: (next: Roaming) =>
-        setRoaming((before) => (before?.silent === next?.silent && before?.goingTo === next?.goingTo ? before : next)),
+      show: (next: Roaming) => setRoaming((before) => (JSON.stringify(before) === JSON.stringify(next) ? before : next)),
       go: (url: string) => {
         const { ticket } = held.current
         const usable = ticket !== null && ticket.expiresAtMs > Date.now() ? ticket.ticket : null

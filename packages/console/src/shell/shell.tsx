@@ -178,9 +178,10 @@ function Notices() {
   )
 }
 
-function roamingWords({ silent, goingTo }: NonNullable<Roaming>): string {
-  if (goingTo !== null) return `${silent} does not answer. Going on on ${goingTo}…`
-  return `${silent} does not answer. Looking for the machine that leads now; this page goes on there by itself.`
+function roamingWords({ from, isSilent, goingTo }: NonNullable<Roaming>): string {
+  const what = isSilent ? `${from} does not answer.` : `${from} does not lead any more.`
+  if (goingTo !== null) return `${what} Going on on ${goingTo}…`
+  return `${what} Looking for the machine that leads now; this page goes on there by itself.`
 }
 
 function KeyMap({ open, onOpenChange }: { open: boolean; onOpenChange: (open: boolean) => void }) {
