@@ -1,7 +1,7 @@
 import type { NodeId } from '@thatdam/protocol/ids'
 import type { Liveness, MembershipAction, MembershipMessage, Rumour } from './contract.ts'
 import type { Members } from './members.ts'
-import { countTold, leastTold, putNews, type Telling } from './tellings.ts'
+import { countTold, newestOf, putNews, type Telling } from './tellings.ts'
 
 export interface MembershipTiming {
   /** One member is probed each period. */
@@ -76,7 +76,7 @@ export interface MembershipState {
   readonly awake: ReadonlySet<NodeId>
   /** Those of them that are suspect. */
   readonly suspects: ReadonlySet<NodeId>
-  /** At most one for each member, least told first. */
+  /** At most one for each member, newest last, and TELLINGS_MAX in all. */
   readonly tellings: readonly Telling[]
   readonly sequence: number
   readonly probe: Probe | null
@@ -199,7 +199,7 @@ export function send(draft: Draft, to: NodeId, message: Bare): void {
   const { state } = draft
   const buddy = state.members.get(to)
   const told: Rumour[] = buddy !== undefined && buddy.liveness !== 'alive' ? [rumourOf(to, buddy)] : []
-  const picked = leastTold(state.tellings, to, RUMOURS_PER_MESSAGE - told.length)
+  const picked = newestOf(state.tellings, to, RUMOURS_PER_MESSAGE - told.length)
   for (const { rumour } of picked) told.push(rumour)
   draft.told(picked)
   draft.act({ kind: 'send', to, message: { ...message, incarnation: state.incarnation, rumours: told } as MembershipMessage })

@@ -7,26 +7,23 @@ export interface Telling {
   readonly sent: number
 }
 
-/** The rumours that were passed on least, but for those about whom they would be told to. `tellings`: least told first. */
-export function leastTold(tellings: readonly Telling[], to: NodeId, count: number): Telling[] {
+/**
+ * More than this are not kept to be told. When a ring of a thousand starts together, each has news of all the others, for which the places in its messages
+ * would do only after a quarter of an hour: what is older comes over with the next comparison of all that is known.
+ */
+export const TELLINGS_MAX = 256
+
+/**
+ * The newest rumours, but for those about whom they would be told to. Newest first, because each word has to go on at once from everybody who hears it, or it
+ * spreads too slowly: in a storm of news that a machine is gone would wait behind a thousand of which all know that they are there. `tellings`: newest last.
+ */
+export function newestOf(tellings: readonly Telling[], to: NodeId, count: number): Telling[] {
   const picked: Telling[] = []
-  for (const telling of tellings) {
-    if (picked.length >= count) break
-    if (telling.rumour.nodeId !== to) picked.push(telling)
+  for (let at = tellings.length - 1; at >= 0 && picked.length < count; at--) {
+    const telling = tellings[at]
+    if (telling !== undefined && telling.rumour.nodeId !== to) picked.push(telling)
   }
   return picked
-}
-
-/** Puts it behind all that were told no more often: in a storm of news there may be a telling of every member. Changes `tellings`. */
-export function put(tellings: Telling[], telling: Telling): void {
-  let from = 0
-  let to = tellings.length
-  while (from < to) {
-    const middle = (from + to) >> 1
-    if ((tellings[middle]?.sent ?? 0) > telling.sent) to = middle
-    else from = middle + 1
-  }
-  tellings.splice(from, 0, telling)
 }
 
 /** News takes the place of what was last told of that member. Changes `tellings`. */
@@ -34,13 +31,15 @@ export function putNews(tellings: Telling[], rumour: Rumour): void {
   const { nodeId } = rumour
   const at = tellings.findIndex((telling) => telling.rumour.nodeId === nodeId)
   if (at >= 0) tellings.splice(at, 1)
-  put(tellings, { rumour, sent: 0 })
+  tellings.push({ rumour, sent: 0 })
+  if (tellings.length > TELLINGS_MAX) tellings.shift()
 }
 
-/** Each of these, from the front, was told once more; what was told often enough is dropped. Changes `tellings`. */
+/** Each of these was told once more; what was told often enough is dropped. Changes `tellings`. */
 export function countTold(tellings: Telling[], picked: readonly Telling[], timesMax: number): void {
   for (const telling of picked) {
-    tellings.splice(tellings.indexOf(telling), 1)
-    if (telling.sent + 1 < timesMax) put(tellings, { rumour: telling.rumour, sent: telling.sent + 1 })
+    const at = tellings.lastIndexOf(telling)
+    if (telling.sent + 1 >= timesMax) tellings.splice(at, 1)
+    else tellings[at] = { rumour: telling.rumour, sent: telling.sent + 1 }
   }
 }
