@@ -99,6 +99,16 @@ export const MUTANTS: Readonly<Record<string, Rules>> = {
     },
   },
   'the nonce of a renewal is not on disk': { ...RULES, credentials: { ...RULES.credentials, isNonceDurable: false } },
+  'the layout is another one with each machine that comes or goes': {
+    ...RULES,
+    layout: (nodes, clusterId) => {
+      const awake = nodes.filter((node) => node.alive).length
+      return RULES.layout(
+        nodes.map((node) => ({ ...node, bootCounter: node.bootCounter + awake })),
+        clusterId,
+      )
+    },
+  },
   'the layout depends on who came first': {
     ...RULES,
     layout: (nodes, clusterId) =>

@@ -3,8 +3,10 @@ import type { Term } from '@thatdam/protocol/plan'
 import type { ElectionEvent } from '@thatdam/plan/election/contract'
 import type { ElectionState } from '@thatdam/plan/election/state'
 import { compareTerms } from '@thatdam/plan/election/terms'
+import type { PlannedNode } from '@thatdam/plan/roster-view'
 import { COPIES_WANTED } from './blobs.ts'
 import { END_MS, HEAL_MS, type Fault } from './faults.ts'
+import { ServiceMoves } from './moves.ts'
 import { START_MS, type SimNode } from './node.ts'
 import { dumbMembers, withRecords, type Records } from './rosters.ts'
 import { HOLD_DOWN_MS, SIM_TIMING } from './rules.ts'
@@ -27,6 +29,8 @@ const LOSSY_LEASE_MS = 10_000
 const VIOLATIONS_MAX = 20
 /** In a large ring this many nodes are asked for their roster and layout: each asks for the whole ring's. */
 const LAYOUTS_MAX = 12
+/** In a larger ring a plan for each change would take longer than the run. */
+const MOVES_RING_MAX = 60
 
 /** What must hold in every run. Knows more than any node: it sees all of them, and forgets nothing when one crashes. */
 export class Properties implements Watcher {
@@ -39,11 +43,13 @@ export class Properties implements Watcher {
   /** Rings in which all knew the time when they had settled. */
   private timely: ReadonlySet<string> = new Set()
   private readonly opsAtPeace = new Map<string, Set<string>>()
+  private readonly moves: ServiceMoves
   private readonly trace: ((line: string) => void) | null
 
   constructor(world: World, trace: ((line: string) => void) | null) {
     this.world = world
     this.trace = trace
+    this.moves = new ServiceMoves(world.rules.layout)
   }
 
   checkpoints(): ReadonlyMap<number, () => void> {
@@ -114,11 +120,27 @@ export class Properties implements Watcher {
 
   changedView(node: SimNode): void {
     if (this.trace !== null) this.tell(`${node.nodeId} sees ${[...node.awake()].toSorted().join(' ')}`)
+    this.checkMoves(node)
     // Once all is quiet nobody that lives may be declared away.
     if (this.world.nowMs < this.settledMs()) return
     const live = this.live().filter((other) => node.ring.view.roster.members.has(other.nodeId))
     const awake = node.awake()
     for (const other of live) if (!awake.has(other.nodeId)) this.violated(`${node.nodeId} takes ${other.nodeId} for away, which lives`)
+  }
+
+  /** A leader plans anew whenever somebody comes or goes. */
+  private checkMoves(node: SimNode): void {
+    const { roster, members } = node.ring.view
+    if (members.length > MOVES_RING_MAX || node.mayOrder(this.world.nowMs) === null) return
+    const wrong = this.moves.see(node.nodeId, roster.clusterId, this.membersOf(node))
+    if (wrong !== null) this.violated(wrong)
+  }
+
+  private membersOf(node: SimNode): PlannedNode[] {
+    const awake = node.awake()
+    return [...node.ring.view.roster.members.values()].map(({ nodeId, bootCounter }) => {
+      return { ...this.world.book.machineOf(nodeId), bootCounter, alive: awake.has(nodeId) }
+    })
   }
 
   /** A copy may go only while enough others stay, on machines that are off too: their disks keep them. */
@@ -303,12 +325,8 @@ export class Properties implements Watcher {
   private checkLayouts(group: readonly SimNode[]): void {
     const asked = group.filter((_, index) => index % Math.ceil(group.length / LAYOUTS_MAX) === 0)
     const layouts = asked.map((node, index) => {
-      const awake = node.awake()
-      const { roster } = node.ring.view
-      const members = [...roster.members.values()].map(({ nodeId, bootCounter }) => {
-        return { ...this.world.book.machineOf(nodeId), bootCounter, alive: awake.has(nodeId) }
-      })
-      const { plans } = this.world.rules.layout([...members.slice(index), ...members.slice(0, index)], roster.clusterId)
+      const members = this.membersOf(node)
+      const { plans } = this.world.rules.layout([...members.slice(index), ...members.slice(0, index)], node.clusterId())
       return canonicalJson([...plans.values()])
     })
     if (new Set(layouts).size > 1) this.violated('two nodes that know the same come to different layouts')
