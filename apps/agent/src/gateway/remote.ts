@@ -49,7 +49,9 @@ export class Remote {
     for (const { nodeId, publicKey } of others.toSorted((a, b) => Number(b.nodeId === known) - Number(a.nodeId === known))) {
       const { session } = at
       const answer = await this.ask(request, response, { publicKey, path: `/v1${at.path}`, session }).catch(() => null)
-      if (answer === null || answer.statusCode === 404) {
+      // 404: it has nothing; 403 and 5xx: it gives nothing out now. Another one may.
+      const { statusCode = 0 } = answer ?? {}
+      if (answer === null || statusCode === 404 || statusCode === 403 || statusCode >= 500) {
         answer?.resume()
         continue
       }
@@ -83,7 +85,8 @@ export class Remote {
     }
     const payload = method === 'POST' ? { payload: await readSmall(request) } : {}
     const { publicKey, path } = to
-    return await this.ports.client().open({ publicKey, path, method, headers, ...payload, timeoutMs: ANSWER_MS_MAX, signal: gone.signal })
+    const how = { headers, ...payload, timeoutMs: ANSWER_MS_MAX, isBulk: true, signal: gone.signal }
+    return await this.ports.client().open({ publicKey, path, method, ...how })
   }
 }
 

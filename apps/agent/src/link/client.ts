@@ -21,6 +21,8 @@ export interface NodeRequest {
   readonly headers?: Readonly<Record<string, string>>
   /** Bounds the wait for the answer's head, each silence after it, and with `call` the time that its body may take. */
   readonly timeoutMs: number
+  /** Large or lasting (blobs, films, live pictures): over connections of its own, so that plans, reports and ops never wait behind it. */
+  readonly isBulk?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -33,6 +35,9 @@ export interface NodeAnswer {
 
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024
 const CONNECT_MS_MAX = 3_000
+/** Connections to one machine: what is small shares a few, whoever streams has one. */
+const SOCKETS_MAX = 4
+const BULK_SOCKETS_MAX = 32
 
 interface KeyedOptions {
   readonly host: string
@@ -44,8 +49,8 @@ interface KeyedOptions {
 class KeyedAgent extends Agent {
   private readonly own: { cert: string; key: string }
 
-  constructor(own: { cert: string; key: string }) {
-    super({ keepAlive: true, maxSockets: 4, maxFreeSockets: 1, timeout: 60_000, maxCachedSessions: 0 })
+  constructor(own: { cert: string; key: string }, maxSockets: number) {
+    super({ keepAlive: true, maxSockets, maxFreeSockets: 1, timeout: 60_000, maxCachedSessions: 0 })
     this.own = own
   }
 
@@ -80,10 +85,13 @@ class KeyedAgent extends Agent {
  */
 export class NodeClient {
   private readonly agent: KeyedAgent
+  private readonly bulk: KeyedAgent
   private readonly addresses: Addresses
 
   constructor(key: KeyPair, nodeId: string, addresses: Addresses) {
-    this.agent = new KeyedAgent(makeCertificate(key, nodeId))
+    const own = makeCertificate(key, nodeId)
+    this.agent = new KeyedAgent(own, SOCKETS_MAX)
+    this.bulk = new KeyedAgent(own, BULK_SOCKETS_MAX)
     this.addresses = addresses
   }
 
@@ -119,6 +127,7 @@ export class NodeClient {
 
   close(): void {
     this.agent.destroy()
+    this.bulk.destroy()
   }
 
   private openAt(request: NodeRequest, { address, port }: LinkAddress): Promise<IncomingMessage> {
@@ -127,7 +136,8 @@ export class NodeClient {
     if (request.body !== undefined) headers['content-type'] = 'application/json'
     if (payload) headers['content-length'] = payload.length
     const { method, path, timeoutMs, signal, publicKey: expectedKey } = request
-    const options = { method, path, headers, timeout: timeoutMs, agent: this.agent, host: address, port, expectedKey }
+    const agent = request.isBulk === true ? this.bulk : this.agent
+    const options = { method, path, headers, timeout: timeoutMs, agent, host: address, port, expectedKey }
     return new Promise((resolve, reject) => {
       const sent: ClientRequest = httpsRequest({ ...options, ...(signal ? { signal } : {}) }, resolve)
       const late = () => sent.destroy(new Error(`no answer within ${Math.round(timeoutMs / 1000)} s`))
