@@ -12,7 +12,24 @@ import { JsonValue, PlanState, Role, ServiceName, SignedPlan, Term } from './pla
 export const MemberPlanAnswer = z.object({ version: z.literal(1), plan: SignedPlan })
 export type MemberPlanAnswer = z.infer<typeof MemberPlanAnswer>
 
-export const StoreStatus = z.object({ root: z.string(), diskFreeBytes: z.number(), diskTotalBytes: z.number(), reserveBytes: z.number() })
+/** How a store node comes by the copies that it should keep. `reason`: why those that are missing do not come; empty when nothing is wrong. */
+export const RepairStatus = z.object({
+  missingBlobs: z.number(),
+  /** Since the agent's start. */
+  fetchedBlobs: z.number(),
+  fetchedBytes: z.number(),
+  reason: z.string().check(z.maxLength(300)),
+})
+export type RepairStatus = z.infer<typeof RepairStatus>
+
+export const StoreStatus = z.object({
+  root: z.string(),
+  diskFreeBytes: z.number(),
+  diskTotalBytes: z.number(),
+  reserveBytes: z.number(),
+  /** Left out: this machine keeps no copies for the ring. */
+  repair: z.optional(RepairStatus),
+})
 export type StoreStatus = z.infer<typeof StoreStatus>
 
 /** POST /v1/report: at start, on change (at most two a second) and every 20 s. Only the newest is kept. */

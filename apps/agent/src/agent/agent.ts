@@ -359,6 +359,7 @@ export class Agent {
       report: () => this.views.memberReport(),
       run: (service, command, params) => this.applier.command(service, command, params),
       media: { urlOf: (name) => this.applier.view(name)?.url ?? null, localToken: () => this.localApi.token },
+      bytes: { oplog: this.oplog, casRoot: this.options.env.casRoot, indexPaths: () => this.settings.value.indexPaths },
     })
   }
 
@@ -573,6 +574,7 @@ export class Agent {
     this.settings?.close()
     await this.settings?.save().catch((error: unknown) => this.options.log.error('the settings could not be saved', error))
     this.sessions?.close()
+    this.work?.blobs.close()
     this.oplog?.close()
     this.first.lock.release()
   }

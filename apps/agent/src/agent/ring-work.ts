@@ -10,6 +10,7 @@ import type { Loops } from '../loops/supervisor.ts'
 import { mediaRoutes, type MediaRoutePorts } from '../ring/media-routes.ts'
 import { followPlans, planRoute } from '../ring/plan-exchange.ts'
 import { Orders, type OrderPorts } from '../ring/orders.ts'
+import { BlobPart, type BlobPartPorts } from '../blobs/blob-part.ts'
 import { Reports, reportToLeader } from '../ring/reports.ts'
 import { ringNodes, type KnownOf } from '../ring/ring-nodes.ts'
 import type { Identity } from '../state/identity.ts'
@@ -41,6 +42,7 @@ export interface RingWorkPorts {
   /** A command to a service of this machine. */
   readonly run: OrderPorts['run']
   readonly media: Pick<MediaRoutePorts, 'urlOf' | 'localToken'>
+  readonly bytes: Pick<BlobPartPorts, 'oplog' | 'casRoot' | 'indexPaths'>
 }
 
 /** What this node does in its ring beside speaking: it plans for others or takes its plan, reports or keeps others' reports. */
@@ -48,6 +50,7 @@ export class RingWork {
   readonly keeper: PlanKeeper
   readonly reports: Reports
   readonly orders: Orders
+  readonly blobs: BlobPart
   private readonly ports: RingWorkPorts
 
   constructor(ports: RingWorkPorts) {
@@ -64,6 +67,17 @@ export class RingWork {
       run: ports.run,
     })
     this.keeper = new PlanKeeper({ paths, identity, host, nodes, policy: () => ports.policy().policy, log })
+    this.blobs = new BlobPart({
+      ...ports.bytes,
+      host,
+      nodeId: identity.nodeId,
+      stateDir: paths.stateDir,
+      libraryPath: paths.library,
+      planOf: (nodeId) => this.keeper.bodyOf(nodeId),
+      nodes,
+      version: ports.version,
+      log,
+    })
   }
 
   /** Of the node API. */
@@ -73,6 +87,7 @@ export class RingWork {
       ...this.orders.routes(),
       planRoute(this.keeper.book, () => host.part.leadership.order()),
       this.reports.route(),
+      ...this.blobs.routes(),
       ...mediaRoutes({ ...media, isLeader: (nodeId) => host.part.leader()?.nodeId === nodeId }),
     ]
   }
@@ -98,6 +113,7 @@ export class RingWork {
     loops.start('reports to the leader', (signal) =>
       reportToLeader({ client: () => host.part.client, version, leader: () => this.otherLeader(), compose: this.ports.report }, signal),
     )
+    this.blobs.startLoops(loops)
   }
 
   /** Where a browser finds the leader's console; null: this node leads, nobody does, or its console is for itself alone. */

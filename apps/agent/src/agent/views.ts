@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 import type { ClusterFile, Discovery, Health } from '@thatdam/protocol/cluster'
 import { CameraProxyStatus, CaptureDaemonStatus, DeriverStatus, IndexerStatus, type LocalState } from '@thatdam/protocol/local'
 import type { ReportRequest } from '@thatdam/protocol/poll'
-import type { MemberReport } from '@thatdam/protocol/member'
+import { StoreStatus, type MemberReport } from '@thatdam/protocol/member'
 import type { Role, ServiceName, Term } from '@thatdam/protocol/plan'
 import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { CloudState } from '../cloud/cloud.ts'
@@ -17,7 +17,7 @@ import type { Settings } from '../state/settings.ts'
 const RESERVE_BYTES = 2_000_000_000
 
 /** What the blob-store's status tells; before its first word, the facts do. */
-const StoreDisk = z.object({ root: z.string(), diskFreeBytes: z.number(), diskTotalBytes: z.number(), reserveBytes: z.number() })
+const StoreDisk = z.omit(StoreStatus, { repair: true })
 
 export interface ViewPorts {
   readonly identity: Identity
@@ -258,6 +258,11 @@ export class Views {
   }
 
   private store(facts: NodeFacts): LocalState['store'] {
+    const repair = this.ports.work.blobs.status
+    return { ...this.disk(facts), ...(repair && { repair }) }
+  }
+
+  private disk(facts: NodeFacts): Omit<LocalState['store'], 'repair'> {
     const { casRoot } = this.ports
     const now = StoreDisk.safeParse(this.ports.applier.view('blob-store')?.status)
     if (now.success) return now.data

@@ -18,6 +18,7 @@ export function statePaths(stateDir: string) {
     neighbours: at('neighbours.json'),
     ringTokens: at('ring-tokens.json'),
     oplog: at('oplog.db'),
+    library: at('library.db'),
     settings: at('settings.json'),
     assets: at('assets.db'),
     facts: at('facts.json'),
