@@ -1,5 +1,6 @@
 import { verifySignature } from '@thatdam/control/keys'
 import { buildRingHello, buildRingJoinRequest, ringJoinError, verifyRingHello, verifyRingJoinResponse } from '@thatdam/control/ring-join'
+import { foldRoster } from '@thatdam/control/roster'
 import type { JoinToken } from '@thatdam/control/token'
 import { Discovery } from '@thatdam/discovery/all'
 import { parseBackend, parseSeeds, usualMethods } from '@thatdam/discovery/methods'
@@ -17,6 +18,7 @@ import { writeRoster } from '../ring/roster-store.ts'
 import { defaultAllowedRoots, writeAllowedRoots } from '../state/allowed-roots.ts'
 import type { Identity } from '../state/identity.ts'
 import { statePaths } from '../state/paths.ts'
+import type { Ring } from '../state/ring.ts'
 import { openMachine, type Registered, type RegisterOptions } from './register.ts'
 
 /** How long the machine that made the token is looked for. */
@@ -40,6 +42,7 @@ export async function joinByRingToken(options: RingTokenOptions): Promise<Regist
   const paths = statePaths(env.stateDir)
   const { identity, ring, running } = await openMachine(paths, env)
   const known = ring.fingerprint.startsWith(token.fingerprint)
+  if (!known) requireAlone(ring)
   const records = known ? null : await redeem(options, identity)
   await writeAllowedRoots(paths.allowed, options.allowedRoots ?? defaultAllowedRoots(env.indexPaths ?? []))
   if (records !== null) {
@@ -47,6 +50,15 @@ export async function joinByRingToken(options: RingTokenOptions): Promise<Regist
     if (told === null) await writeRing(paths.roster, records)
   }
   return { kind: known ? 'same' : 'new', nodeId: identity.nodeId, organisation: 'the ring', running, waitsFor: null }
+}
+
+/** Before the token is used: it would be used for nothing. */
+function requireAlone({ genesis, later, fingerprint }: Ring): void {
+  if ((foldRoster([genesis, ...later], fingerprint, verifySignature)?.members.size ?? 1) === 1) return
+  throw new ThatdamError(
+    'CONFLICT',
+    'This machine is in a ring with other machines. Take it out there first (thatdam leave), then join the other ring. The token is still good.',
+  )
 }
 
 async function writeRing(path: string, records: readonly RosterRecord[]): Promise<void> {
@@ -58,14 +70,15 @@ async function writeRing(path: string, records: readonly RosterRecord[]): Promis
 async function redeem({ env, token, url }: RingTokenOptions, identity: Identity): Promise<readonly RosterRecord[]> {
   const client = new NodeClient(identity.key, identity.nodeId, new Addresses({ sighted: () => [] }))
   try {
-    const given = url === null ? null : await addressesOf(url, env)
-    const found = given === null ? await findMinter(env, token, { client, identity }) : await firstThatKnows(given, token, client)
+    const given = url === null ? [] : await addressesOf(url, env)
+    // The installer names the cloud app that it came from, which knows no token of a ring.
+    const found = (await firstThatKnows(given, token, client)) ?? (await findMinter(env, token, { client, identity }))
     if (found !== null) return await join(found, token, { client, identity })
     throw new ThatdamError(
       'UNAVAILABLE',
       url === null
         ? 'The machine that made this token was not found on this network. Check that both machines are on the same network, or name it: thatdam register --url <its address> --token …'
-        : `No machine that knows this token answers at ${url}. Check the address: it is the machine in whose console the token was made.`,
+        : `No machine that knows this token answers at ${url}, and none was found on this network. Check the address: it is that of the machine which made the token.`,
     )
   } finally {
     client.close()
