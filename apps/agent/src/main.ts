@@ -10,6 +10,10 @@ import { readEnv } from './env.ts'
 const COMMANDS: Readonly<Record<string, { readonly load: () => Promise<{ run: CliCommand }>; readonly does: string }>> = {
   run: { load: () => import('./cli/run.ts'), does: 'run this machine’s agent in the foreground' },
   register: { load: () => import('./cli/register.ts'), does: 'join the organisation that made a join token' },
+  approve: { load: () => import('./cli/approve.ts'), does: 'compare six digits, to bring this machine into a ring near' },
+  token: { load: () => import('./cli/token.ts'), does: 'make a join token of this ring, for another machine' },
+  members: { load: () => import('./cli/members.ts'), does: 'the machines of this ring' },
+  leave: { load: () => import('./cli/leave.ts'), does: 'leave the ring, and go on alone' },
   status: { load: () => import('./cli/status.ts'), does: 'what runs here, and why' },
   logs: { load: () => import('./cli/logs.ts'), does: 'the newest log lines of the agent or one service' },
   doctor: { load: () => import('./cli/doctor.ts'), does: 'look for what is wrong, and say what to do' },

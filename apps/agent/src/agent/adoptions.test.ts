@@ -140,3 +140,24 @@ test('a machine that bears a member’s name is told so, one installed with --ad
   await inOneRing([owner, headless])
   expect((await namesake.state())?.members).toHaveLength(1)
 }, 240_000)
+
+test('a machine that lost the ring’s records after it was let in asks anew, and comes back under its own name', async () => {
+  ring = await TestRing.up({ profiles: ['pi5-desktop', 'pi5-server'], directory, joined: false })
+  const [owner, joiner] = [ring.machine('pi5-desktop'), ring.machine('pi5-server')]
+  owner.start()
+  joiner.start()
+  await joiner.answers()
+  await claim(owner)
+  await joiner.shutDown()
+  joiner.saveState('before')
+  for (let time = 0; time < 2; time += 1) {
+    joiner.start()
+    const { inside, outside } = await compare(owner, joiner)
+    await say(joiner, outside, 'confirm')
+    await say(owner, inside, 'confirm')
+    await inOneRing([owner, joiner])
+    if (time === 1) break
+    await joiner.powerCut()
+    joiner.rollBack('before')
+  }
+}, 240_000)

@@ -1,5 +1,4 @@
 import { argon2, randomBytes } from 'node:crypto'
-import { createInterface } from 'node:readline/promises'
 import { parseArgs, promisify } from 'node:util'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { takeLock } from '../state/lock.ts'
@@ -7,6 +6,7 @@ import { writeOwner } from '../state/owner.ts'
 import { makeStateDir, statePaths } from '../state/paths.ts'
 import type { CliCommand, CliContext } from './context.ts'
 import { callAgent } from './local-client.ts'
+import { askLine } from './prompt.ts'
 
 const LENGTH_MIN = 10
 /** argon2id as OWASP advises for a server: 19 MiB, two passes, one lane. */
@@ -37,11 +37,7 @@ export const run: CliCommand = async (argv, context) => {
 }
 
 async function askPassword(context: CliContext): Promise<string> {
-  const lines = createInterface({ input: context.stdin })
-  if (context.stdin.isTTY) process.stdout.write('New password: ')
-  const { value } = await lines[Symbol.asyncIterator]().next()
-  lines.close()
-  const password = value ?? ''
+  const password = (await askLine(context, 'New password: ')) ?? ''
   if (password.length < LENGTH_MIN)
     throw new ThatdamError('BAD_REQUEST', `A password needs at least ${LENGTH_MIN} characters. Nothing was changed.`)
   return password
