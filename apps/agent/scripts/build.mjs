@@ -25,6 +25,12 @@ const services = readdirSync(join(source, 'services'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && existsSync(join(source, 'services', entry.name, 'process.ts')))
   .map((entry) => entry.name)
 
+// Of its twenty stores one is used: the running agent would carry the text of all.
+const oneLimiter = {
+  name: 'one-limiter',
+  setup: ({ onResolve }) => onResolve({ filter: /^rate-limiter-flexible$/ }, () => ({ path: join(root, 'scripts', 'rate-limiter.cjs') })),
+}
+
 const common = {
   bundle: true,
   platform: 'node',
@@ -38,7 +44,7 @@ const common = {
   // With native parts: they lie beside the bundle in node_modules.
   external: ['sharp', 'node-datachannel', 'exiftool-vendored'],
   define: { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname', 'import.meta.url': '__bundleUrl' },
-  plugins: values.mutant === undefined ? [] : [await plant(values.mutant)],
+  plugins: [oneLimiter, ...(values.mutant === undefined ? [] : [await plant(values.mutant)])],
   banner: { js: 'const __bundleUrl=require("node:url").pathToFileURL(__filename).href;' },
 }
 
@@ -77,6 +83,10 @@ await Promise.all([
     }),
   ),
 ])
+
+// One letter beyond Latin-1 makes V8 keep the whole text in two bytes a character: almost a megabyte of the idle agent.
+const beyond = /[^\u0000-\u00ff]/.exec(readFileSync(join(dist, 'thatdam.cjs'), 'utf8'))
+if (beyond) throw new Error(`The bundle holds "${beyond[0]}": write it as an escape (in a regular expression esbuild leaves it as it is).`)
 writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ name: 'thatdam-agent', version, type: 'commonjs', private: true })}\n`)
 const releaseKey = join(root, 'dist', 'release.pub')
 if (values.out !== undefined && existsSync(releaseKey)) copyFileSync(releaseKey, join(dist, 'release.pub'))

@@ -9,7 +9,7 @@ export function parseSystemInfo(text: string): { osName: string | null; model: s
     .map((line) => /:\s{2,}(.*)$/.exec(line)?.[1]?.trim() ?? /:\s(.*)$/.exec(line)?.[1]?.trim() ?? '')
   const typeAt = values.findIndex((value) => /^(x64|ARM64)-based PC$/i.test(value))
   const memory = values
-    .map((value) => /^(\d[\d\s.,\u00a0\u202f]*)\s?(?:MB|Mo|МБ|Mio)$/.exec(value)?.[1])
+    .map((value) => /^(\d[\d\s.,\u00a0\u202f]*)\s?(?:MB|Mo|\u041c\u0411|Mio)$/.exec(value)?.[1])
     .find((amount) => amount !== undefined)
   const megabytes = Number(memory?.replace(/\D/g, ''))
   return {
