@@ -2,6 +2,7 @@ import * as z from 'zod/mini'
 import { CameraStatus, CaptureStatus } from './capture.ts'
 import { NodeId, UnixMs } from './ids.ts'
 import { DeriveStatus, IndexStatus } from './index-status.ts'
+import { NodeSettingsPatch } from './settings.ts'
 import { JsonValue, PlanState, Role, ServiceName, SignedPlan, Term } from './plan.ts'
 
 /*
@@ -67,3 +68,7 @@ export const MemberCommand = z.object({
 })
 export type MemberCommand = z.infer<typeof MemberCommand>
 export const MemberCommandAnswer = z.object({ value: JsonValue })
+
+/** POST /v1/wishes: settings that a machine's owner chose on that machine, which is no admitter. Nothing about any other machine. */
+export const MemberWishes = z.object({ version: z.literal(1), wishes: NodeSettingsPatch })
+export type MemberWishes = z.infer<typeof MemberWishes>

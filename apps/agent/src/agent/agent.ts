@@ -218,6 +218,8 @@ export class Agent {
       signer: identity.key,
       verify: verifySignature,
       clock: () => this.ring.part.clock.nowMs(),
+      clockTrusted: () => this.ring.part.clock.isTrusted,
+      admitter: () => this.isAdmitter(),
       random: (count) => randomBytes(count),
     })
     this.allowedRoots = await readAllowedRoots(paths.allowed, env.indexPaths ?? [])
@@ -229,6 +231,7 @@ export class Agent {
       defaultName: hostname().split('.', 1)[0]?.slice(0, 64) || identity.nodeId,
       oplog: this.oplog,
       allowedRoots: () => this.allowedRoots,
+      maySign: () => this.isAdmitter(),
       changed: () => {
         if (this.facts) this.facts = this.cameras.in(this.facts, this.settings.cameraNames)
         this.version.bump()
@@ -315,6 +318,7 @@ export class Agent {
       log,
       clockIsSynchronised: clockWatch(),
       routes: () => [...this.work.routes(), ...this.entrance.routes(), ...this.adoptions.routes(), this.sync.route()],
+      leaving: () => this.settings.carryOver(),
       presence: () => ({
         claimed: this.isClaimed(),
         role: this.applier?.body?.role ?? 'worker',
@@ -357,6 +361,8 @@ export class Agent {
         this.ring.part.announce()
       },
       report: () => this.views.memberReport(),
+      wishes: () => this.settings.pending,
+      wish: (nodeId, wishes) => this.shared.wish(nodeId, wishes),
       run: (service, command, params) => this.applier.command(service, command, params),
       media: { urlOf: (name) => this.applier.view(name)?.url ?? null, localToken: () => this.localApi.token },
       bytes: { oplog: this.oplog, casRoot: this.options.env.casRoot, indexPaths: () => this.settings.value.indexPaths },
@@ -534,6 +540,10 @@ export class Agent {
   private async ownerChanged(): Promise<void> {
     await this.rebind()
     this.version.bump()
+  }
+
+  private isAdmitter(): boolean {
+    return this.ring.store.member(this.nodeId)?.admitter === true
   }
 
   /** By its plan, which outlasts the seconds without a leader, another machine leads: this one's door opens only signposts, and whoever sits here is not its owner by that alone. */

@@ -6,7 +6,10 @@ import { RingPart, type RingPartPorts } from '../ring/ring-part.ts'
 import { foundRing } from '../state/ring.ts'
 import { RosterStore, writeRoster, type RingRecords } from '../ring/roster-store.ts'
 
-export type RingHostPorts = Omit<RingPartPorts, 'store'>
+export type RingHostPorts = Omit<RingPartPorts, 'store'> & {
+  /** Before this machine goes over to another ring: what has to be carried over is put aside. */
+  readonly leaving: () => Promise<void>
+}
 
 /** The ring that this node is in, and its part there: both are others after it has gone over to another ring. */
 export class RingHost {
@@ -90,6 +93,7 @@ export class RingHost {
   private async goOver({ genesis, later }: RingRecords): Promise<void> {
     const { paths, log } = this.ports
     const old = this.current
+    await this.ports.leaving()
     await old.stop()
     // A copy first: there is a roster at every moment.
     await writeRoster(paths.oldRoster(old.store.fingerprint), { genesis: old.store.founding, later: old.store.later() })

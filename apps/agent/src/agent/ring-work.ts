@@ -4,6 +4,7 @@ import type { Sighting } from '@thatdam/discovery/sightings'
 import type { LocalMember, LocalState } from '@thatdam/protocol/local'
 import type { MemberReport } from '@thatdam/protocol/member'
 import type { SignedPlan } from '@thatdam/protocol/plan'
+import type { NodeSettings } from '@thatdam/protocol/settings'
 import type { Log } from '../log.ts'
 import type { NodeRoute } from '../link/server.ts'
 import type { Loops } from '../loops/supervisor.ts'
@@ -13,6 +14,7 @@ import { Orders, type OrderPorts } from '../ring/orders.ts'
 import { BlobPart, type BlobPartPorts } from '../blobs/blob-part.ts'
 import { Reports, reportToLeader } from '../ring/reports.ts'
 import { ringNodes, type KnownOf } from '../ring/ring-nodes.ts'
+import { tellWishes, wishesRoute } from '../ring/wishes.ts'
 import type { Identity } from '../state/identity.ts'
 import type { StatePaths } from '../state/paths.ts'
 import type { Version } from '../state/version.ts'
@@ -39,6 +41,10 @@ export interface RingWorkPorts {
   /** A plan of the leader, checked and accepted. */
   readonly take: (plan: SignedPlan) => Promise<void>
   readonly report: () => MemberReport
+  /** The owner's wishes for this machine that wait for an admitter; null: none. */
+  readonly wishes: () => Partial<NodeSettings> | null
+  /** Signs another machine's wishes for itself. */
+  readonly wish: (nodeId: string, wishes: Partial<NodeSettings>) => void
   /** A command to a service of this machine. */
   readonly run: OrderPorts['run']
   readonly media: Pick<MediaRoutePorts, 'urlOf' | 'localToken'>
@@ -88,6 +94,7 @@ export class RingWork {
       planRoute(this.keeper.book, () => host.part.leadership.order()),
       this.reports.route(),
       ...this.blobs.routes(),
+      wishesRoute(this.ports.wish),
       ...mediaRoutes({ ...media, isLeader: (nodeId) => host.part.leader()?.nodeId === nodeId }),
     ]
   }
@@ -110,6 +117,8 @@ export class RingWork {
         signal,
       ),
     )
+    const wishing = { client: () => host.part.client, version, leader: () => this.otherLeader(), pending: this.ports.wishes }
+    loops.start('wishes for the leader', (signal) => tellWishes(wishing, signal))
     loops.start('reports to the leader', (signal) =>
       reportToLeader({ client: () => host.part.client, version, leader: () => this.otherLeader(), compose: this.ports.report }, signal),
     )

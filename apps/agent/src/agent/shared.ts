@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { OpLog } from '@thatdam/oplog/disk/log'
+import type { Json } from '@thatdam/protocol/canonical'
 import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { NodeSettings } from '@thatdam/protocol/settings'
 import type { Loops } from '../loops/supervisor.ts'
@@ -22,10 +24,12 @@ export class Shared {
   readonly state: RingState
   readonly owner: SharedOwner
   private readonly identity: Identity
+  private readonly oplog: OpLog
   private readonly teller: FactsTeller
 
   constructor({ identity, oplog, host, changed }: SharedPorts) {
     this.identity = identity
+    this.oplog = oplog
     this.state = new RingState(oplog, () => host.part.clock.nowMs())
     this.owner = new SharedOwner({ identity, oplog, state: this.state, store: () => host.store })
     this.teller = new FactsTeller(identity, oplog, this.state)
@@ -51,6 +55,20 @@ export class Shared {
   other(nodeId: string): KnownOf | null {
     const told = this.state.factsOf(nodeId)
     return told && { facts: told.facts, settings: this.state.settingsOf(nodeId) }
+  }
+
+  /** What a machine's owner wishes of it, told by that machine, signed here: only where this machine is an admitter. */
+  wish(nodeId: string, wishes: Partial<NodeSettings>): void {
+    const now = this.state.settingsOf(nodeId)
+    const fields = (Object.keys(wishes) as (keyof NodeSettings)[]).filter((field) => !isDeepStrictEqual(wishes[field], now[field]))
+    if (fields.length === 0) return
+    this.oplog.append(
+      fields.map((field) => {
+        const value = wishes[field] as Json
+        return { body: { kind: 'node.set', subject: nodeId, field, value, replaces: this.state.settingEdit(nodeId, field) } }
+      }),
+    )
+    this.state.absorb()
   }
 
   get policy(): RingState['policy'] {

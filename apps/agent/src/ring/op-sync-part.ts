@@ -1,14 +1,13 @@
 import { readJson } from '@thatdam/control/http-io'
+import { opAuthors } from '@thatdam/control/op-authors'
 import type { OpLog } from '@thatdam/oplog/disk/log'
 import { OpSync, type OpSyncStatus } from '@thatdam/oplog/sync/op-sync'
 import type { SyncNews, SyncPeer } from '@thatdam/oplog/sync/ports'
 import { SyncRequest } from '@thatdam/protocol/op-sync'
 import type { OpScope } from '@thatdam/protocol/ops'
 import type { PlanBody } from '@thatdam/protocol/plan'
-import type { RosterRecord } from '@thatdam/protocol/roster'
 import { json, memberOf, type NodeRoute } from '../link/server.ts'
 import type { Log } from '../log.ts'
-import { authorsOf, type Author } from './authors.ts'
 import { parseBody } from './body.ts'
 import type { RingPart } from './ring-part.ts'
 
@@ -32,7 +31,6 @@ export interface OpSyncPartPorts {
 export class OpSyncPart {
   readonly sync: OpSync
   private readonly ports: OpSyncPartPorts
-  private authors: { readonly records: readonly RosterRecord[]; readonly byId: Map<string, Author> } | null = null
 
   constructor(ports: OpSyncPartPorts) {
     this.ports = ports
@@ -47,7 +45,7 @@ export class OpSyncPart {
         if (publicKey === undefined) throw new Error(`${peer} is no member of the ring`)
         return (await client.call({ publicKey, method: 'POST', path: '/v1/ops', body: request, timeoutMs: CALL_MS_MAX, signal })).body
       },
-      author: (author, signer) => this.author(author, signer),
+      author: (author, signer) => opAuthors([ports.part().store.roster])(author, signer),
       clockTrusted: ports.clockTrusted,
       monotonicMs: () => performance.now(),
       random: Math.random,
@@ -70,7 +68,7 @@ export class OpSyncPart {
 
   /** The roster changed: what its authors wrote may count differently now. */
   rosterChanged(): void {
-    const { withdrawn } = this.ports.oplog.rejudge((nodeId, signer) => this.author(nodeId, signer))
+    const { withdrawn } = this.ports.oplog.rejudge(opAuthors([this.ports.part().store.roster]))
     if (withdrawn > 0) this.ports.log.info(`${withdrawn} entries of machines that had no right to them do not count any more`)
   }
 
@@ -95,17 +93,6 @@ export class OpSyncPart {
       .filter(({ nodeId }) => awake.has(nodeId))
       .toSorted((a, b) => rank(a.nodeId) - rank(b.nodeId))
       .map(({ nodeId }) => ({ nodeId, scopes: this.scopesOf(nodeId) }))
-  }
-
-  private author(nodeId: string, signer?: string): { publicKey: string; admitter: boolean } | null {
-    const { store } = this.ports.part()
-    const { records } = store.keeper
-    if (this.authors?.records !== records) this.authors = { records, byId: authorsOf(store.roster, records) }
-    const author = this.authors.byId.get(nodeId)
-    if (author === undefined) return null
-    const [first = ''] = author.keys
-    if (signer !== undefined && !author.keys.has(signer)) return null
-    return { publicKey: signer ?? first, admitter: author.admitter }
   }
 }
 

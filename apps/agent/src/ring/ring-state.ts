@@ -78,6 +78,11 @@ export class RingState {
     return NodeSettings.parse(value)
   }
 
+  /** The op behind a machine's setting, which the next edit replaces; null: none yet. */
+  settingEdit(nodeId: string, field: keyof NodeSettings): string | null {
+    return readRegister(this.settings.get(`${nodeId} ${field}`) ?? EMPTY_REGISTER).winner?.id ?? null
+  }
+
   get policy(): ReturnType<typeof readPolicy> {
     return readPolicy(this.policies)
   }

@@ -17,12 +17,14 @@ beforeEach(() => {
   const signing = { signer: key, verify: verifySignature, random: (count: number) => randomBytes(count) }
   oplog = OpLog.open(directory, { nodeId: 'node-1', clock: Date.now, ...signing })
   changes = 0
+  maySign = true
 })
 afterEach(() => {
   oplog.close()
   rmSync(directory, { recursive: true, force: true })
 })
 
+let maySign = true
 const open = (): Promise<Settings> =>
   Settings.open({
     path: join(directory, 'settings.json'),
@@ -31,6 +33,7 @@ const open = (): Promise<Settings> =>
     defaultName: 'Node',
     oplog,
     allowedRoots: () => [],
+    maySign: () => maySign,
     changed: () => (changes += 1),
   })
 const append = (...bodies: OpBody[]): void => void oplog.append(bodies.map((body) => ({ body })))
@@ -101,5 +104,34 @@ test('a feed that was rebuilt is folded anew: what no longer counts is forgotten
   oplog.rejudge((_, signer) => ({ publicKey: signer, admitter: false }))
   expect(settings.absorb()).toBe(true)
   expect([settings.value.name, settings.cameraNames.get('usb-1'), settings.assets]).toEqual(['Node', undefined, 1])
+  settings.close()
+})
+
+test('where only the leader may sign, a wish counts here at once, outlasts a restart, and is gone when the leader has signed it', async () => {
+  maySign = false
+  const settings = await open()
+  settings.set({ name: 'Attic', labels: ['studio'] })
+  await settings.save()
+  expect(oplog.position).toBe(0)
+  expect(settings.value).toMatchObject({ name: 'Attic', labels: ['studio'] })
+  settings.close()
+  const again = await open()
+  expect(again.pending).toEqual({ name: 'Attic', labels: ['studio'] })
+  append({ kind: 'node.set', subject: 'node-1', field: 'name', value: 'Attic', replaces: null })
+  again.absorb()
+  expect(again.pending).toEqual({ labels: ['studio'] })
+  maySign = true
+  again.absorb()
+  expect(again.pending).toBeNull()
+  expect(oplog.read(0, 10).map(({ op }) => ('value' in op.body ? op.body.value : null))).toEqual(['Attic', ['studio']])
+  again.close()
+})
+
+test('what was wished in one ring is wished again in the next', async () => {
+  const settings = await open()
+  settings.set({ indexPaths: ['/media'] })
+  maySign = false
+  await settings.carryOver()
+  expect(settings.pending).toEqual({ indexPaths: ['/media'] })
   settings.close()
 })

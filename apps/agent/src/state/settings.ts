@@ -32,6 +32,8 @@ const SettingsFile = z.object({
   /** INDEX_PATHS at the last start: only a change of it counts as the owner's edit. */
   environmentPaths: z.nullable(z.array(z.string())),
   problems: z.array(z.string()),
+  /** Wishes made on this machine that only an admitter may sign: they count here at once, and wait for the leader. */
+  pending: z.optional(z.partial(NodeSettings)),
   /** What is folded: a file that has less is folded anew. */
   folds: z.optional(z.string()),
 })
@@ -46,6 +48,8 @@ export interface SettingsOptions {
   readonly defaultName: string
   readonly oplog: OpLog
   readonly allowedRoots: () => readonly string[]
+  /** Whether this machine may sign what its owner wishes of it; else the leader does. */
+  readonly maySign: () => boolean
   readonly changed: () => void
 }
 
@@ -135,6 +139,7 @@ export class Settings {
       }
       if (entries.length < PAGE) break
     }
+    this.settlePending()
     const next = this.fold()
     if (!named && isDeepStrictEqual(next, this.current)) return false
     this.current = next
@@ -167,9 +172,53 @@ export class Settings {
     this.assetCount.close()
   }
 
-  /** Appends ops for the fields that differ from what counts now. Signed and fsynced when it returns. */
+  /** Wishes that wait for the leader; null: none. */
+  get pending(): Partial<NodeSettings> | null {
+    const pending = (this.file.pending ?? {}) as Partial<NodeSettings>
+    return Object.keys(pending).length === 0 ? null : pending
+  }
+
+  /**
+   * This machine went over to another ring, where what it had signed for itself does not count: all that its owner ever wished of it is wished anew.
+   * Call it before the roster's change is told to the op-log.
+   */
+  async carryOver(): Promise<void> {
+    const wishes = FIELDS.filter((field) => this.file.winners[field] !== undefined).map((field) => [field, this.current[field]])
+    this.file.pending = { ...(Object.fromEntries(wishes) as Partial<NodeSettings>), ...this.file.pending }
+    await this.save()
+  }
+
+  /** What the fold says by now, the leader has signed. Where this machine became an admitter meanwhile, it signs itself. */
+  private settlePending(): void {
+    const pending = this.pending
+    if (pending === null) return
+    const folded = this.foldOnly()
+    const left = FIELDS.filter((field) => pending[field] !== undefined && !isDeepStrictEqual(pending[field], folded[field]))
+    this.file.pending = {}
+    const wish = Object.fromEntries(left.map((field) => [field, pending[field]])) as Partial<NodeSettings>
+    if (left.length > 0 && this.options.maySign()) this.append(wish, folded)
+    else this.file.pending = wish
+  }
+
+  /** Appends ops for the fields that differ from what counts now: signed and fsynced when it returns. Or leaves them to the leader. */
   set(wish: Partial<NodeSettings>): void {
-    const bodies = FIELDS.filter((field) => wish[field] !== undefined && !isDeepStrictEqual(wish[field], this.current[field])).map(
+    if (!this.options.maySign()) {
+      const changed = FIELDS.filter((field) => wish[field] !== undefined && !isDeepStrictEqual(wish[field], this.current[field]))
+      if (changed.length === 0) return
+      this.file.pending = {
+        ...this.file.pending,
+        ...(Object.fromEntries(changed.map((field) => [field, wish[field]])) as Partial<NodeSettings>),
+      }
+      this.current = this.fold()
+      void this.save()
+      this.options.changed()
+      return
+    }
+    if (this.append(wish, this.current)) this.absorb()
+  }
+
+  private append(wish: Partial<NodeSettings>, now: NodeSettings): boolean {
+    const bodies = FIELDS.filter((field) => wish[field] !== undefined && !isDeepStrictEqual(wish[field], now[field])).map(
       (field): { body: OpBody } => ({
         body: {
           kind: 'node.set',
@@ -180,9 +229,8 @@ export class Settings {
         },
       }),
     )
-    if (bodies.length === 0) return
-    this.options.oplog.append(bodies)
-    this.absorb()
+    if (bodies.length > 0) this.options.oplog.append(bodies)
+    return bodies.length > 0
   }
 
   /** INDEX_PATHS at start: the owner's own edit on the machine, when it is not what it was at the last start. */
@@ -238,6 +286,10 @@ export class Settings {
   }
 
   private fold(): NodeSettings {
+    return NodeSettings.parse({ ...this.foldOnly(), ...this.file.pending })
+  }
+
+  private foldOnly(): NodeSettings {
     const value: Record<string, unknown> = { ...DEFAULT_SETTINGS(this.options.defaultName) }
     for (const field of FIELDS) {
       const winner = this.file.winners[field]
