@@ -9,6 +9,7 @@ import { parseToken } from '@thatdam/control/token'
 import { ClusterFile } from '@thatdam/protocol/cluster'
 import { LocalEndpoint, LocalState, NewSessionResponse, OpFeed } from '@thatdam/protocol/local'
 import type { ServiceName } from '@thatdam/protocol/plan'
+import { SupervisedNodes, SupervisedPlans } from '@thatdam/protocol/supervisor'
 import type { NodeSettings } from '@thatdam/protocol/settings'
 import { readEnv } from '../env.ts'
 import { makeLog } from '../log.ts'
@@ -304,4 +305,26 @@ test('the local API: no token, no answer; the state is held until it changes; fo
   const waits = local('/local/ops?after=1&waitMs=20000')
   await local('/local/ops', 'POST', { ops: [{ body: { ...body, value: 'Newer' } }] })
   expect(OpFeed.parse(await waits).entries).toHaveLength(1)
+})
+
+test('the leader tells of its ring: machines, plans, and a stream of changes', async () => {
+  await start()
+  await until('the plan is applied', async () => (await state()).plan.appliedHash)
+  const origin = (await state()).owner.consoleUrls[0] ?? ''
+  const nodes = SupervisedNodes.parse(await (await fetch(`${origin}/v1/nodes`)).json())
+  expect(nodes.nodes).toMatchObject([{ role: 'leader', awake: true, admitter: true }])
+  const plans = SupervisedPlans.parse(await (await fetch(`${origin}/v1/plans`)).json())
+  expect(plans.plans[0]?.bodyHash).toBe(nodes.nodes[0]?.desiredHash)
+  const stop = new AbortController()
+  const stream = await fetch(`${origin}/v1/events`, { signal: stop.signal })
+  const heard: string[] = []
+  const listening = (async () => {
+    for await (const chunk of stream.body ?? []) heard.push(Buffer.from(chunk).toString())
+  })().catch(() => {})
+  await until('the present state', () => ['term', 'nodes', 'plans'].every((event) => heard.join('').includes(`event: ${event}\n`)))
+  const name = { kind: 'node.set', subject: nodes.nodes[0]?.nodeId, field: 'name', value: 'Attic', replaces: null }
+  await local('/local/ops', 'POST', { ops: [{ body: name }] })
+  await until('the change', () => heard.join('').includes('"name":"Attic"'))
+  stop.abort()
+  await listening
 })

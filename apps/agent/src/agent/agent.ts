@@ -361,6 +361,7 @@ export class Agent {
         this.ring.part.announce()
       },
       report: () => this.views.memberReport(),
+      members: () => this.views.members(),
       wishes: () => this.settings.pending,
       wish: (nodeId, wishes) => this.shared.wish(nodeId, wishes),
       run: (service, command, params) => this.applier.command(service, command, params),
@@ -425,6 +426,7 @@ export class Agent {
       service: (name) => this.applier.view(name),
       hasConsole: () => this.applier.body?.services.some(({ name }) => name === 'local-console') ?? true,
       leaderUrl: () => this.work.leaderUrl(),
+      supervisor: (path, response) => this.work.supervisor.answer(path, response),
       remote: new Remote({
         client: () => this.ring.part.client,
         keyOf: (nodeId) => (this.ring.part.awake.has(nodeId) ? (this.ring.store.member(nodeId)?.publicKey ?? null) : null),

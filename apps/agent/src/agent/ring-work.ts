@@ -3,7 +3,7 @@ import type { readPolicy } from '@thatdam/oplog/policy'
 import type { Sighting } from '@thatdam/discovery/sightings'
 import type { LocalMember, LocalState } from '@thatdam/protocol/local'
 import type { MemberReport } from '@thatdam/protocol/member'
-import type { SignedPlan } from '@thatdam/protocol/plan'
+import type { SignedPlan, Term } from '@thatdam/protocol/plan'
 import type { NodeSettings } from '@thatdam/protocol/settings'
 import type { Log } from '../log.ts'
 import type { NodeRoute } from '../link/server.ts'
@@ -13,6 +13,7 @@ import { followPlans, planRoute } from '../ring/plan-exchange.ts'
 import { Orders, type OrderPorts } from '../ring/orders.ts'
 import { BlobPart, type BlobPartPorts } from '../blobs/blob-part.ts'
 import { Reports, reportToLeader } from '../ring/reports.ts'
+import { Supervisor } from '../ring/supervisor.ts'
 import { ringNodes, type KnownOf } from '../ring/ring-nodes.ts'
 import { tellWishes, wishesRoute } from '../ring/wishes.ts'
 import type { Identity } from '../state/identity.ts'
@@ -41,6 +42,8 @@ export interface RingWorkPorts {
   /** A plan of the leader, checked and accepted. */
   readonly take: (plan: SignedPlan) => Promise<void>
   readonly report: () => MemberReport
+  /** All members as the console shows them. */
+  readonly members: () => LocalState['members']
   /** The owner's wishes for this machine that wait for an admitter; null: none. */
   readonly wishes: () => Partial<NodeSettings> | null
   /** Signs another machine's wishes for itself. */
@@ -57,6 +60,7 @@ export class RingWork {
   readonly reports: Reports
   readonly orders: Orders
   readonly blobs: BlobPart
+  readonly supervisor: Supervisor
   private readonly ports: RingWorkPorts
 
   constructor(ports: RingWorkPorts) {
@@ -72,6 +76,7 @@ export class RingWork {
       accept: (term) => host.part.leadership.accept(term),
       run: ports.run,
     })
+    const orderTerm = (): Term | null => host.part.leadership.order()
     this.keeper = new PlanKeeper({ paths, identity, host, nodes, policy: () => ports.policy().policy, log })
     this.blobs = new BlobPart({
       ...ports.bytes,
@@ -84,6 +89,7 @@ export class RingWork {
       version: ports.version,
       log,
     })
+    this.supervisor = new Supervisor({ version: ports.version, book: this.keeper.book, orderTerm, members: ports.members })
   }
 
   /** Of the node API. */
@@ -91,6 +97,7 @@ export class RingWork {
     const { host, media } = this.ports
     return [
       ...this.orders.routes(),
+      ...this.supervisor.routes(),
       planRoute(this.keeper.book, () => host.part.leadership.order()),
       this.reports.route(),
       ...this.blobs.routes(),

@@ -185,7 +185,7 @@ export class Views {
   }
 
   /** Every member of the ring, this machine first. */
-  private members(): LocalState['members'] {
+  members(): LocalState['members'] {
     const { identity, ring, work, settings, applier } = this.ports
     const facts = this.ports.facts()
     const self: LocalState['members'][number] = {

@@ -81,6 +81,7 @@ beforeEach(async () => {
     service: (name: ServiceName) => view(name === 'local-console' && !consoleUp ? null : behindUrl),
     hasConsole: () => true,
     leaderUrl: () => null,
+    supervisor: () => nobody(),
     remote: new Remote({ client: () => nobody(), keyOf: () => null, others: () => [] }),
     health: () => HEALTH,
     discovery: () => DISCOVERY,

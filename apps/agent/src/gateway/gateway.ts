@@ -27,6 +27,8 @@ export interface GatewayPorts {
   /** Does the plan run the console here? */
   readonly hasConsole: () => boolean
   readonly leaderUrl: () => string | null
+  /** What the leader tells of its ring. */
+  readonly supervisor: (path: '/v1/nodes' | '/v1/plans' | '/v1/events', response: ServerResponse) => Promise<void>
   /** The other machines of the ring. */
   readonly remote: Remote
   readonly health: () => Health
@@ -90,6 +92,12 @@ export class Gateway {
     const session = this.session(request)
     const service = serviceOf(path)
     if (service !== 'local-console' && !session) throw new ThatdamError('UNAUTHENTICATED', 'Not signed in.')
+    if (path === '/v1/nodes' || path === '/v1/plans' || path === '/v1/events') {
+      if (!session) throw new ThatdamError('UNAUTHENTICATED', 'Not signed in.')
+      this.track(session, response)
+      this.ports.supervisor(path, response).catch((error: unknown) => sendError(response, error, this.ports.log))
+      return
+    }
     if (session && this.remoteLive(path, request, response, session)) return
     if (service === 'local-console' && this.redirect(request, response)) return
     const target = this.target(service, session)
