@@ -85,8 +85,8 @@ await Promise.all([
 ])
 
 // One letter beyond Latin-1 makes V8 keep the whole text in two bytes a character: almost a megabyte of the idle agent.
-const beyond = /[^\u0000-\u00ff]/.exec(readFileSync(join(dist, 'thatdam.cjs'), 'utf8'))
-if (beyond) throw new Error(`The bundle holds "${beyond[0]}": write it as an escape (in a regular expression esbuild leaves it as it is).`)
+const beyond = Array.from(readFileSync(join(dist, 'thatdam.cjs'), 'utf8')).find((letter) => letter > '\u00ff')
+if (beyond) throw new Error(`The bundle holds "${beyond}": write it as an escape (in a regular expression esbuild leaves it as it is).`)
 writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ name: 'thatdam-agent', version, type: 'commonjs', private: true })}\n`)
 const releaseKey = join(root, 'dist', 'release.pub')
 if (values.out !== undefined && existsSync(releaseKey)) copyFileSync(releaseKey, join(dist, 'release.pub'))

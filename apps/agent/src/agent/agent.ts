@@ -318,6 +318,7 @@ export class Agent {
       log,
       clockIsSynchronised: clockWatch(),
       routes: () => [...this.work.routes(), ...this.entrance.routes(), ...this.adoptions.routes(), this.sync.route()],
+      rendezvous: (bytes: Uint8Array) => this.link.exchange(bytes, env.node.ttlMs),
       leaving: () => this.settings.carryOver(),
       presence: () => ({
         claimed: this.isClaimed(),
@@ -509,6 +510,7 @@ export class Agent {
   private async leadOn(): Promise<void> {
     if (this.ring.part.leadership.order() === null) return
     await this.entrance.raiseStandbys(this.keeper.book.standbys)
+    await this.entrance.letInWaiting()
     this.shared.owner.reseal()
   }
 
@@ -577,6 +579,7 @@ export class Agent {
   private async close(): Promise<void> {
     this.first.giveUp()
     await this.loops.stop()
+    this.entrance?.stop()
     await this.ring?.stop()
     await this.planning
     await this.applier?.stop()

@@ -19,6 +19,8 @@ import type { CloudRing } from './cloud-link.ts'
 import type { RingHost } from './ring-host.ts'
 
 const JOIN_BYTES_MAX = 64 * 1024
+/** Before another admitter than the leader lets in a machine that the cloud says waits. */
+const LEADERS_TURN_MS = 5_000
 
 export interface RingDoorPorts {
   readonly host: RingHost
@@ -35,6 +37,11 @@ export class RingDoor {
   private readonly ports: RingDoorPorts
   private readonly limiter = new RateLimiter()
   private readonly nonceSecret = randomBytes(32)
+  private waiting: {
+    readonly intents: Parameters<CloudRing['onJoinIntents']>[0]
+    readonly cloud: Parameters<CloudRing['onJoinIntents']>[1]
+  } | null = null
+  private later: NodeJS.Timeout | null = null
   private book: { readonly fingerprint: string; readonly tokens: Promise<RingTokenBook> } | null = null
 
   constructor(ports: RingDoorPorts) {
@@ -127,14 +134,32 @@ export class RingDoor {
     return {
       own: () => ({ genesisHash: host.store.fingerprint, records: host.store.all(), members: host.store.roster.members.size }),
       onJoinIntents: async (intents, cloud) => {
-        if (!this.isAdmitter() || !this.isFirstAdmitter()) return
-        for (const intent of intents) await this.letIn(intent, cloud)
+        this.waiting = { intents, cloud }
+        if (this.isFirstAdmitter()) await this.letInWaiting()
+        else this.later ??= setTimeout(() => void this.letInLate(), LEADERS_TURN_MS)
       },
       onRosterRecords: async ({ records }) => {
         await host.adopt(records)
         changed()
       },
     }
+  }
+
+  /** Machines that the cloud said wait: when this one becomes an admitter or the leader, it lets them in. Known ones are passed over. */
+  async letInWaiting(): Promise<void> {
+    if (!this.isAdmitter() || this.waiting === null) return
+    const { intents, cloud } = this.waiting
+    for (const intent of intents) await this.letIn(intent, cloud)
+  }
+
+  /** The leader had its turn, and may not hear the cloud. */
+  private async letInLate(): Promise<void> {
+    this.later = null
+    await this.letInWaiting().catch((error: unknown) => this.ports.log.error('machines that wait could not be let in', error))
+  }
+
+  stop(): void {
+    if (this.later) clearTimeout(this.later)
   }
 
   /** Records that a token brought: this machine goes into that ring. */

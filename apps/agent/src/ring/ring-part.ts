@@ -39,6 +39,8 @@ export interface RingPartPorts {
   readonly clockIsSynchronised: () => boolean
   /** Routes of other parts of the agent; asked for once, at the first request. */
   readonly routes: () => readonly NodeRoute[]
+  /** Leaves our announcement with the cloud and brings those of the ring's other machines; rejects where the owner did not opt in. Null: there is no cloud. */
+  readonly rendezvous: ((announcement: Uint8Array) => Promise<readonly { readonly bytes: Uint8Array; readonly ageMs: number }[]>) | null
   /** What is announced now, beside keys and ports. */
   readonly presence: () => Pick<Self, 'claimed' | 'role' | 'consolePort'>
   /** Who is awake, who belongs to the ring, or who leads is other than it was. */
@@ -89,7 +91,7 @@ export class RingPart {
         hint: env.node.upstream,
         memory: addressMemory(ports.paths.neighbours),
         ask: null,
-        exchange: null,
+        exchange: ports.rendezvous,
         ...(env.node.mdnsService === null ? {} : { mdnsService: env.node.mdnsService }),
       }),
       port: this.server.port,
