@@ -22,7 +22,7 @@ export interface CallAnswer {
   readonly body: unknown
 }
 
-const plainSockets = new Agent({ keepAlive: true, maxSockets: 4, maxFreeSockets: 2 })
+const plainSockets = new Agent({ keepAlive: true, maxSockets: 16, maxFreeSockets: 2 })
 let secureSockets: Agent | null = null
 
 /**

@@ -99,6 +99,7 @@ export class Agent {
   private allowedRoots: readonly string[] = []
   private bootCounter = 0
   private planning: Promise<void> = Promise.resolve()
+  private binding: Promise<void> = Promise.resolve()
   private wakeFacts = () => {}
   private stopping: Promise<void> | null = null
 
@@ -556,7 +557,17 @@ export class Agent {
   }
 
   /** On the LAN with a password, and wherever the door only shows the way to the leader; else for this machine alone. */
-  private async rebind(): Promise<void> {
+  private rebind(): Promise<void> {
+    // One after the other: two moves at once would take the port from each other.
+    this.binding = this.binding
+      .then(() => this.rebindNow())
+      .catch((error: unknown) =>
+        this.options.log.error('the console’s door could not be moved; it is tried again with the next change', error),
+      )
+    return this.binding
+  }
+
+  private async rebindNow(): Promise<void> {
     if (!this.gateway || this.stopping) return
     const bind = this.isLed() ? 'lan' : this.door.bind
     if (bind === this.gateway.listener.bind) return

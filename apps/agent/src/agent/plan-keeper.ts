@@ -122,9 +122,18 @@ export class PlanKeeper {
   private async lead(term: Term, nodes: readonly PlannedNode[]): Promise<Plan | null> {
     const { identity, host, policy } = this.options
     this.book.make({ clusterId: host.store.clusterId, nodes, policy: policy(), term })
+    if (!this.leadsUnder(term)) return null
     this.said = this.book.warnings.map(({ sentence }) => sentence)
     const own = this.book.of(identity.nodeId)
-    return own === null || own === this.current ? null : await this.keep(own)
+    if (own === null || own === this.current) return null
+    const plan = await this.keep(own)
+    // It may have stood still while the disk was written: then somebody else's plan is on its way.
+    return this.leadsUnder(term) ? plan : null
+  }
+
+  private leadsUnder(term: Term): boolean {
+    const now = this.options.host.part.leadership.order()
+    return now !== null && now.number === term.number && now.nodeId === term.nodeId
   }
 
   private async keep(plan: SignedPlan): Promise<Plan | null> {

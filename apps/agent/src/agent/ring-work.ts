@@ -3,7 +3,7 @@ import type { readPolicy } from '@thatdam/oplog/policy'
 import type { Sighting } from '@thatdam/discovery/sightings'
 import type { LocalMember, LocalState } from '@thatdam/protocol/local'
 import type { MemberReport } from '@thatdam/protocol/member'
-import type { SignedPlan, Term } from '@thatdam/protocol/plan'
+import type { Role, SignedPlan, Term } from '@thatdam/protocol/plan'
 import type { NodeSettings } from '@thatdam/protocol/settings'
 import type { Log } from '../log.ts'
 import type { NodeRoute } from '../link/server.ts'
@@ -158,7 +158,7 @@ export class RingWork {
     return {
       nodeId,
       name: known?.settings.name ?? nodeId,
-      role: host.part.leader()?.nodeId === nodeId ? 'leader' : (planned?.role ?? reported?.report.role ?? 'worker'),
+      role: this.roleOf(nodeId),
       osName: known?.facts.osName ?? '',
       self: false,
       awake: host.part.awake.has(nodeId),
@@ -170,6 +170,13 @@ export class RingWork {
       reported: reported && reportedView(reported.report),
       settings: known?.settings ?? null,
     }
+  }
+
+  /** Whoever leads now is the only leader, whatever plans and reports of before say. */
+  private roleOf(nodeId: string): Role {
+    if (this.ports.host.part.leader()?.nodeId === nodeId) return 'leader'
+    const known = this.keeper.bodyOf(nodeId)?.role ?? this.reports.of(nodeId)?.report.role ?? 'worker'
+    return known === 'leader' ? 'worker' : known
   }
 
   /** Cameras and recordings of other members that are awake, as they told them last. */

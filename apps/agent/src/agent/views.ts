@@ -51,7 +51,11 @@ export class Views {
   }
 
   get role(): Role {
-    return this.ports.applier.body?.role ?? 'worker'
+    const { ring, applier } = this.ports
+    const planned = applier.body?.role ?? 'worker'
+    if (ring.part.leadership.order() !== null) return 'leader'
+    // Its plan is the one of when it led: a machine that was deposed says so before it has another.
+    return planned === 'leader' && ring.store.roster.members.size > 1 ? 'worker' : planned
   }
 
   consoleUrls(): string[] {

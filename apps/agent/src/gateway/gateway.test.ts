@@ -218,6 +218,18 @@ test('foreign Host: 403, nothing reached (THREATS 18)', async () => {
   expect(reached).toEqual([])
 })
 
+test('a page of a machine that fell silent may ask who leads, and nothing else', async () => {
+  const foreign = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors', origin: 'http://192.168.1.9:8080' }
+  const answer = await ask('/discovery', foreign)
+  expect(answer.status).toBe(200)
+  expect(answer.headers['access-control-allow-origin']).toBe('*')
+  for (const path of ['/cluster', '/health', '/']) {
+    const refused = await ask(path, foreign)
+    expect([path, refused.status, refused.headers['access-control-allow-origin']]).toEqual([path, 403, undefined])
+  }
+  expect((await ask('/discovery', foreign, 'POST', '{}')).status).toBe(403)
+})
+
 test('foreign Origin: 403 for form, text and JSON posts and for sockets (THREATS 12)', async () => {
   for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data', 'application/json']) {
     const answer = await ask('/api/trpc/x', { origin: 'https://evil.example', 'content-type': type }, 'POST', 'a=b')

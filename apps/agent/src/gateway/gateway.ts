@@ -83,8 +83,8 @@ export class Gateway {
   private route(request: IncomingMessage, response: ServerResponse): void {
     const { method = 'GET' } = request
     const path = checkTarget(request.url ?? '/')
-    if (!this.hostNames.allows(request.headers.host)) throw foreignHost()
-    checkOrigin(method, false, request.headers)
+    if (!this.hostNames.allows(request.headers.host, request.socket.localAddress)) throw foreignHost()
+    if (path !== '/discovery' || method !== 'GET') checkOrigin(method, false, request.headers)
     if (path === '/health' || path === '/discovery' || path === '/cluster') {
       this.info(path, response)
       return
@@ -144,7 +144,7 @@ export class Gateway {
     socket.on('error', () => {})
     try {
       const path = checkTarget(request.url ?? '/')
-      if (!this.hostNames.allows(request.headers.host)) throw foreignHost()
+      if (!this.hostNames.allows(request.headers.host, request.socket.localAddress)) throw foreignHost()
       checkOrigin(request.method ?? 'GET', true, request.headers)
       const session = this.session(request)
       if (!session) throw new ThatdamError('UNAUTHENTICATED', 'Not signed in.')
@@ -164,6 +164,11 @@ export class Gateway {
       const health = this.ports.health()
       sendJson(response, health.status === 'ok' ? 200 : 503, health)
     } else {
+      // A page of a machine that fell silent asks here who leads; there is nothing in it that the LAN does not hear anyway.
+      if (path === '/discovery') {
+        response.setHeader('access-control-allow-origin', '*')
+        response.setHeader('cross-origin-resource-policy', 'cross-origin')
+      }
       sendJson(response, 200, path === '/discovery' ? this.ports.discovery() : this.ports.cluster())
     }
   }

@@ -34,9 +34,10 @@ export class HostNames {
   private names = new Set<string>()
   private readAtMs = 0
 
-  allows(host: string | undefined): boolean {
+  /** @param localAddress where the request came in: whoever calls a machine by the very address it answers at, rebinds no name. */
+  allows(host: string | undefined, localAddress?: string): boolean {
     const name = hostPart(host)
-    return name !== null && this.current().has(name)
+    return name !== null && (name === localAddress?.replace(/^::ffff:/, '') || this.current().has(name))
   }
 
   private current(): Set<string> {

@@ -1,6 +1,6 @@
 import type { ElectionAction, ElectionEvent, ElectionMessage, Now } from '@thatdam/plan/election/contract'
 import { rankedElection } from '@thatdam/plan/election/machine'
-import { TERM_SKIP_MAX, type ElectionState } from '@thatdam/plan/election/state'
+import { isSame, TERM_SKIP_MAX, type ElectionState } from '@thatdam/plan/election/state'
 import type { ClusterId, NodeId } from '@thatdam/protocol/ids'
 import { Term } from '@thatdam/protocol/plan'
 import { readJson, writeFileDurable } from '@thatdam/store/durable'
@@ -101,7 +101,8 @@ export class Leadership {
         const before = this.state
         this.state = state
         for (const action of actions) this.carryOut(action)
-        if (before.phase.kind !== state.phase.kind || before.known?.term !== state.known?.term) this.options.changed()
+        // A heartbeat brings the same term as an object of its own.
+        if (before.phase.kind !== state.phase.kind || !isSame(before.known?.term ?? null, state.known?.term ?? null)) this.options.changed()
       } catch (error) {
         this.options.log('a step of the election was given up: its term could not be written', error)
       }
