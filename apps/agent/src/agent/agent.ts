@@ -12,7 +12,6 @@ import { bundleSource } from '../bundles/source.ts'
 import type { Env } from '../env.ts'
 import { gatherFacts } from '../facts/gather.ts'
 import { readKnownFacts } from '../facts/known.ts'
-import { writeGatewayAddress } from '../gateway/address-file.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { Remote } from '../gateway/remote.ts'
 import { SessionStore } from '../gateway/session-store.ts'
@@ -42,6 +41,7 @@ import { Adoptions } from './adoptions.ts'
 import { tellCameraService } from './camera-service.ts'
 import type { CloudLink } from './cloud-link.ts'
 import { runCommand } from './commands.ts'
+import { ConsoleBind } from './console-bind.ts'
 import { takeFirstSteps, type CloudHost, type FirstSteps } from './first-steps.ts'
 import { endLeftovers, Groups } from './leftovers.ts'
 import { OwnerDoor } from './owner-door.ts'
@@ -91,6 +91,7 @@ export class Agent {
   private applier!: PlanApplier
   private views!: Views
   private gateway!: Gateway
+  private consoleBind!: ConsoleBind
   private sessions!: SessionStore
   private localApi!: LocalApi
   private facts!: NodeFacts
@@ -99,7 +100,6 @@ export class Agent {
   private allowedRoots: readonly string[] = []
   private bootCounter = 0
   private planning: Promise<void> = Promise.resolve()
-  private binding: Promise<void> = Promise.resolve()
   private wakeFacts = () => {}
   private stopping: Promise<void> | null = null
 
@@ -194,14 +194,15 @@ export class Agent {
     await this.keeper.load()
     this.applier = this.makeApplier(await readRejected(paths.rejectedPlan, AGENT_VERSION))
     this.gateway = this.makeGateway()
-    await this.gateway.listener.open(env.servicePort, this.door.bind)
+    this.consoleBind = this.makeConsoleBind()
+    await this.consoleBind.open()
     const { port, bind } = this.gateway.listener
     const { bootCounter } = this
     const known = await readKnownFacts(paths.facts, { port, bind, bootCounter, agentVersion: AGENT_VERSION, factsFile: env.factsFile })
     this.facts = known ? this.cameras.in(known, this.settings.cameraNames) : await this.gather()
     this.views = this.makeViews()
     this.localApi = await this.makeLocalApi()
-    await this.tellGateway()
+    await this.consoleBind.tell()
     await this.settings.acceptEnvironment(env.indexPaths)
     const { cached } = this.keeper
     if (cached) await this.applier.apply(cached)
@@ -329,7 +330,7 @@ export class Agent {
       changed: () => {
         this.version.bump()
         void this.plan()
-        void this.rebind()
+        void this.consoleBind?.follow()
         this.sync?.rosterChanged()
         void this.entrance?.rosterChanged().catch((error: unknown) => log.error('the ring’s recovery key could not be named', error))
       },
@@ -441,6 +442,23 @@ export class Agent {
     })
   }
 
+  private makeConsoleBind(): ConsoleBind {
+    const { env, log } = this.options
+    return new ConsoleBind({
+      gateway: this.gateway,
+      wantedPort: env.servicePort,
+      // With a password, and wherever the door only shows the way to the leader.
+      bind: () => (this.isLed() ? 'lan' : this.door.bind),
+      addressFile: this.paths.gateway,
+      moved: () => {
+        this.ring.part.announce()
+        this.wakeFacts()
+        this.version.bump()
+      },
+      log,
+    })
+  }
+
   /** The door is open a moment before everything behind it. */
   private viewsNow(): Views {
     if (!this.views) throw new ThatdamError('UNAVAILABLE', 'This machine’s agent is starting. Try again in a second.')
@@ -543,7 +561,7 @@ export class Agent {
   }
 
   private async ownerChanged(): Promise<void> {
-    await this.rebind()
+    await this.consoleBind?.follow()
     this.version.bump()
   }
 
@@ -556,39 +574,9 @@ export class Agent {
     return this.ring.store.roster.members.size > 1 && this.applier.body?.role !== 'leader'
   }
 
-  /** On the LAN with a password, and wherever the door only shows the way to the leader; else for this machine alone. */
-  private rebind(): Promise<void> {
-    // One after the other: two moves at once would take the port from each other.
-    this.binding = this.binding
-      .then(() => this.rebindNow())
-      .catch((error: unknown) =>
-        this.options.log.error('the console’s door could not be moved; it is tried again with the next change', error),
-      )
-    return this.binding
-  }
-
-  private async rebindNow(): Promise<void> {
-    if (!this.gateway || this.stopping) return
-    const bind = this.isLed() ? 'lan' : this.door.bind
-    if (bind === this.gateway.listener.bind) return
-    await this.gateway.setBind(bind)
-    await this.tellGateway()
-    this.ring.part.announce()
-    this.wakeFacts()
-    this.version.bump()
-  }
-
-  private async tellGateway(): Promise<void> {
-    const { port, bind } = this.gateway.listener
-    const { servicePort } = this.options.env
-    if (servicePort !== 0 && port !== servicePort) {
-      this.options.log.warn(`Port ${servicePort} is taken by another program: this machine’s console is on port ${port}.`)
-    }
-    await writeGatewayAddress(this.paths.gateway, { port, bind })
-  }
-
   private async close(): Promise<void> {
     this.first.giveUp()
+    this.consoleBind?.close()
     await this.loops.stop()
     this.entrance?.stop()
     await this.ring?.stop()
