@@ -14,6 +14,8 @@ const Milliseconds = z.number().check(z.nonnegative())
 export const LINK_DATAGRAM_BYTES_MAX = 1_200
 /** Members told of in one message; a ring of the largest size syncs in one. */
 export const RUMOURS_MAX = 2_048
+/** Candidates told of in a handover that came home a short while ago. */
+export const RETURNING_MAX = 8
 
 const Rumour = z.object({
   nodeId: NodeId,
@@ -39,7 +41,14 @@ export const ElectionWord = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('heartbeat'), term: Term, uptimeMs: Milliseconds }),
   z.object({ kind: z.literal('ask') }),
   z.object({ kind: z.literal('seen'), seen: LeadershipSeen }),
-  z.object({ kind: z.literal('handover'), term: Term, resigning: z.boolean(), uptimeMs: Milliseconds, holdDownMs: Milliseconds }),
+  z.object({
+    kind: z.literal('handover'),
+    term: Term,
+    resigning: z.boolean(),
+    uptimeMs: Milliseconds,
+    holdDownMs: Milliseconds,
+    returning: z.readonly(z.array(z.object({ nodeId: NodeId, awakeMs: Milliseconds })).check(z.maxLength(RETURNING_MAX))),
+  }),
 ])
 
 export const ClockWord = z.object({

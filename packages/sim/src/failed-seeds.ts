@@ -46,6 +46,7 @@ export const FAILED_SEEDS: readonly { readonly seed: number; readonly from: numb
     seed: 200310,
     from: 3,
     to: 12,
-    found: 'no defect of the ring: the check asked the leader before the last whether a machine had been away',
+    found: 'a machine that came home got the lead at once through a leader that had never seen it leave',
   },
+  { seed: 202_488, from: 3, to: 12, found: 'the same' },
 ]

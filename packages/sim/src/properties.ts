@@ -92,10 +92,9 @@ export class Properties implements Watcher {
     const heard = before.phase.kind === 'leading' ? null : this.world.rules.election.leader(before, now)
     const isAskedToReplace = event.kind === 'message' && event.message.kind === 'handover' && event.message.resigning
     const upMs = this.world.nowMs - (node.running?.bootedAtMs ?? 0)
-    // Whose eyes count: of two handovers on each other's heels the second may come before word of the first.
-    const judge = event.kind === 'message' && event.message.kind === 'handover' ? event.from : heard?.nodeId
-    const leader = this.world.nodes.get(judge ?? '')?.running?.election
-    const isReturning = leader?.returning.has(node.nodeId) === true
+    // Of two handovers on each other's heels the second may come before word of the first: both leaders' eyes count.
+    const judges = [heard?.nodeId, event.kind === 'message' ? event.from : undefined]
+    const isReturning = judges.some((judge) => this.world.nodes.get(judge ?? '')?.running?.election.returning.has(node.nodeId))
     const limitMs = isReturning ? HOLD_DOWN_MS : SIM_TIMING.welcomeMs
     if (heard !== null && heard.nodeId !== node.nodeId && upMs < limitMs && !isAskedToReplace) {
       this.violated(`${node.nodeId} took the lead from ${heard.nodeId} ${upMs} ms after its start`)

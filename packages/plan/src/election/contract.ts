@@ -14,6 +14,12 @@ export interface LeadershipSeen {
   readonly leader: { readonly term: Term; readonly ageMs: number; readonly uptimeMs: number } | null
 }
 
+/** A candidate that was away and is held back: awake again for this long in the teller's eyes, 0 where it is away still. */
+export interface Returning {
+  readonly nodeId: NodeId
+  readonly awakeMs: number
+}
+
 /** Between nodes. Any of them may be lost, doubled, late or out of order. */
 export type ElectionMessage =
   | { readonly kind: 'heartbeat'; readonly term: Term; readonly uptimeMs: number }
@@ -23,7 +29,8 @@ export type ElectionMessage =
   | { readonly kind: 'seen'; readonly seen: LeadershipSeen }
   /**
    * The leader asks a better-ranked node to lead, which then counts as up for as long as it. `resigning`: it stops in any case. `holdDownMs`: how
-   * long the asked one must have been up; its restart may have gone unnoticed.
+   * long the asked one must have been up; its restart may have gone unnoticed. `returning`: who of those ranked better than the asked one is held
+   * back, the best RETURNING_MAX of them; or whoever came home would get the lead at once through a leader that never saw it leave.
    */
   | {
       readonly kind: 'handover'
@@ -31,6 +38,7 @@ export type ElectionMessage =
       readonly resigning: boolean
       readonly uptimeMs: number
       readonly holdDownMs: number
+      readonly returning: readonly Returning[]
     }
 
 export type ElectionEvent =

@@ -1,5 +1,5 @@
 import type { NodeId } from '@thatdam/protocol/ids'
-import type { ElectionMessage, Now, Step } from './contract.ts'
+import type { ElectionMessage, Now, Returning, Step } from './contract.ts'
 import {
   done,
   follow,
@@ -44,6 +44,22 @@ function withReturning(state: ElectionState, nodeIds: readonly NodeId[], now: No
   const since = new Map(state.aliveSinceMs)
   for (const nodeId of awake) since.set(nodeId, now.monotonicMs)
   return { ...state, aliveSinceMs: since, returning: new Set([...state.returning, ...awake]) }
+}
+
+/**
+ * What the leader before this one knows of others' absences counts as if this node had seen them leave. Of two returns the later one counts; but since
+ * when somebody is there whom this node has not seen come, the leader knows better.
+ */
+function withHeldBack(state: ElectionState, told: readonly Returning[], now: Now): ElectionState {
+  const heldBack = told.filter(({ nodeId }) => state.ranking.includes(nodeId))
+  if (heldBack.length === 0) return state
+  const aliveSinceMs = new Map(state.aliveSinceMs)
+  for (const { nodeId, awakeMs } of heldBack) {
+    const sinceMs = aliveSinceMs.get(nodeId)
+    const toldMs = now.monotonicMs - awakeMs
+    if (sinceMs !== undefined) aliveSinceMs.set(nodeId, state.returning.has(nodeId) ? Math.max(sinceMs, toldMs) : toldMs)
+  }
+  return { ...state, aliveSinceMs, returning: new Set([...state.returning, ...heldBack.map(({ nodeId }) => nodeId)]) }
 }
 
 /**
@@ -107,13 +123,14 @@ function onSeen(state: ElectionState, { seen }: Extract<ElectionMessage, { kind:
 function onHandover(
   state: ElectionState,
   from: NodeId,
-  { term, resigning, holdDownMs, uptimeMs: theirsMs }: Extract<ElectionMessage, { kind: 'handover' }>,
+  { term, resigning, holdDownMs, uptimeMs: theirsMs, returning }: Extract<ElectionMessage, { kind: 'handover' }>,
   now: Now,
 ): Step<ElectionState> {
   const isFromLeader = term.nodeId === from && (state.highest === null || compareTerms(state.clusterId, term, state.highest) >= 0)
   const isReady = resigning || (uptimeMs(state, now) >= holdDownMs && now.monotonicMs >= state.quietUntilMs)
   if (!isFromLeader || !isReady || !state.ranking.includes(state.nodeId)) return done(state)
-  const left = resigning ? withReturning(state, [from], now) : state
+  const told = withHeldBack(state, returning, now)
+  const left = resigning ? withReturning(told, [from], now) : told
   const seniorSinceMs = now.monotonicMs - theirsMs
   return chain(note(left, term), (noted) => (isSame(noted.highest, term) ? lead({ ...noted, seniorSinceMs }, now) : done(noted)))
 }

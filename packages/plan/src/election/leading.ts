@@ -1,6 +1,7 @@
+import { RETURNING_MAX } from '@thatdam/protocol/node-link'
 import type { NodeId } from '@thatdam/protocol/ids'
 import type { Term } from '@thatdam/protocol/plan'
-import type { ElectionMessage, Now, Step } from './contract.ts'
+import type { ElectionMessage, Now, Returning, Step } from './contract.ts'
 import { done, follow, hear, holdDownOf, lead, note, place, seenBy, chain, uptimeMs, type ElectionState } from './state.ts'
 import { compareTerms } from './terms.ts'
 
@@ -33,7 +34,18 @@ function offerHandover(state: ElectionState, now: Now): Step<ElectionState> {
 
 const handover = (state: ElectionState, to: NodeId, word: { term: Term; resigning: boolean; now: Now }): ElectionMessage => {
   const { term, resigning, now } = word
-  return { kind: 'handover', term, resigning, uptimeMs: uptimeMs(state, now), holdDownMs: holdDownOf(state, to) }
+  const heldBack = returningBefore(state, to, now)
+  return { kind: 'handover', term, resigning, uptimeMs: uptimeMs(state, now), holdDownMs: holdDownOf(state, to), returning: heldBack }
+}
+
+/** Who is ranked better than `to` and came home less than a hold-down ago, or is still out. */
+function returningBefore(state: ElectionState, to: NodeId, now: Now): Returning[] {
+  return state.ranking
+    .slice(0, place(state, to))
+    .filter((nodeId) => state.returning.has(nodeId))
+    .map((nodeId) => ({ nodeId, awakeMs: now.monotonicMs - (state.aliveSinceMs.get(nodeId) ?? now.monotonicMs) }))
+    .filter(({ awakeMs }) => awakeMs < state.timing.holdDownMs)
+    .slice(0, RETURNING_MAX)
 }
 
 /**

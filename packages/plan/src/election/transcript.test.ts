@@ -70,6 +70,7 @@ class Story {
 
   private found(names: string[]): void {
     this.names = names
+    this.alive = new Set()
     for (const name of names) this.machines.set(name, { state: null, disk: null, isFrozen: false, isCut: false })
   }
 
