@@ -18,7 +18,7 @@ const BODY_BYTES_MAX = 8 * 1024
 const COMES_MS_MAX = 8_000
 
 export interface AdoptDoorPorts {
-  readonly host: RingHost
+  readonly host: Pick<RingHost, 'store' | 'part'>
   readonly identity: Identity
   readonly log: Log
   /** This node has an owner. */

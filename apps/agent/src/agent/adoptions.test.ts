@@ -141,6 +141,25 @@ test('a machine that bears a member’s name is told so, one installed with --ad
   expect((await namesake.state())?.members).toHaveLength(1)
 }, 240_000)
 
+test('a machine that gets an owner of its own meanwhile asks no more, and is let in nowhere', async () => {
+  ring = await TestRing.up({ profiles: ['pi5-desktop', 'pi5-server'], directory, joined: false })
+  const [owner, joiner] = [ring.machine('pi5-desktop'), ring.machine('pi5-server')]
+  owner.start()
+  joiner.start()
+  await joiner.answers()
+  await claim(owner)
+  const { inside, outside } = await compare(owner, joiner)
+  await say(owner, inside, 'confirm')
+  await claim(joiner)
+  expect(await adoptionIn(owner, 'refused')).toMatchObject({ id: inside.id, reason: 'It was cancelled at the machine itself.' })
+  await expect(say(joiner, outside, 'confirm')).rejects.toThrow('It was cancelled on this machine.')
+  const waits = async () => (await owner.state())?.ring.waiting.length === 0 && (await owner.state())?.ring.others.length === 1
+  await until('it is another ring to the owner', waits, LIMIT_MS)
+  const { publicKey } = inside
+  await expect(owner.local('POST', '/local/adoptions', { publicKey }, 15_000)).rejects.toThrow('pi5-server has an owner already.')
+  expect((await joiner.state())?.members).toHaveLength(1)
+}, 240_000)
+
 test('a machine that lost the ring’s records after it was let in asks anew, and comes back under its own name', async () => {
   ring = await TestRing.up({ profiles: ['pi5-desktop', 'pi5-server'], directory, joined: false })
   const [owner, joiner] = [ring.machine('pi5-desktop'), ring.machine('pi5-server')]

@@ -137,7 +137,7 @@ async function answer(context: CliContext, adoption: Adoption, code: string | nu
 }
 
 async function outcome(context: CliContext, { id, nodeId, direction }: Adoption): Promise<number> {
-  context.out(`You said yes here. Now somebody says yes ${direction === 'out' ? `in the console of ${nodeId}` : `on ${nodeId}`}.`)
+  let isTold = false
   for (const endsAtMs = performance.now() + SETTLES_MS_MAX; performance.now() < endsAtMs; await pause()) {
     const found = (await stateOf(context)).adoptions.find((one) => one.id === id)
     if (found?.state === 'done') {
@@ -148,6 +148,9 @@ async function outcome(context: CliContext, { id, nodeId, direction }: Adoption)
       context.err(found === undefined || found.reason === '' ? 'It was ended. Start again.' : found.reason)
       return 1
     }
+    if (isTold) continue
+    context.out(`You said yes here. Now somebody says yes ${direction === 'out' ? `in the console of ${nodeId}` : `on ${nodeId}`}.`)
+    isTold = true
   }
   context.err('It is not decided yet. See: thatdam approve --list')
   return 1
