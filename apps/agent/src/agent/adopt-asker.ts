@@ -11,21 +11,22 @@ import {
   stepJoiner,
 } from '@thatdam/control/adopt/joiner-side'
 import { makeNonce } from '@thatdam/control/join'
-import type { Sighting } from '@thatdam/discovery/sightings'
+import { verifySignature } from '@thatdam/control/keys'
+import { verifyChain } from '@thatdam/control/roster-chain'
 import { AdoptCommitResponse, AdoptRevealResponse, AdoptStatusResponse } from '@thatdam/protocol/adopt'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { Adoption } from '@thatdam/protocol/ring-door'
+import { RingHelloResponse } from '@thatdam/protocol/ring-join'
 import type { RosterRecord } from '@thatdam/protocol/roster'
-import type { LinkAddress } from '../link/addresses.ts'
+import type { NodeClient } from '../link/client.ts'
 import type { Log } from '../log.ts'
 import { Version } from '../state/version.ts'
+import { AdoptTargets, type NearMachine, TURN_MS } from './adopt-targets.ts'
 import { type ShownExchange, steadyMs, viewOfExchange } from './adopt-views.ts'
-import type { RingHost } from './ring-host.ts'
 
 const ASK_MS = 2_000
 const CALL_MS_MAX = 5_000
 const GOODBYE_MS_MAX = 2_000
-const ADDRESSES_TRIED = 2
 /** Begun anew so long after the one before has ended; what a ring does not understand is asked less often. */
 const [AGAIN_MS, NOT_UNDERSTOOD_MS] = [4_000, 60_000]
 /** Who did not answer is passed over for others of its ring so long; who may let nobody in, longer. */
@@ -35,7 +36,13 @@ const TOLD_MS = 180_000
 const SHOWN_MAX = 8
 
 export interface AdoptAskerPorts {
-  readonly host: RingHost
+  /** All that discovery sees now. */
+  readonly near: () => readonly NearMachine[]
+  /** Of the ring of one that this machine is. */
+  readonly fingerprint: () => string
+  readonly client: () => NodeClient
+  /** Goes over to the ring. */
+  readonly adopt: (records: readonly RosterRecord[]) => Promise<void>
   readonly self: JoinerSelf
   readonly hostname: string
   readonly log: Log
@@ -45,12 +52,6 @@ export interface AdoptAskerPorts {
   readonly changed: () => void
 }
 
-interface Target {
-  readonly nodeId: string
-  readonly fingerprint: string
-  readonly addresses: readonly LinkAddress[]
-}
-
 /**
  * The side of a machine that nobody owns: it asks one machine of each ring with an owner that it sees, until one takes it in. Asking shows nothing
  * but its name; digits come when somebody there opens it, and it goes nowhere without a yes here.
@@ -58,12 +59,9 @@ interface Target {
 export class AdoptAsker {
   private readonly ports: AdoptAskerPorts
   private state: JoinerState = ALONE
-  private readonly targets = new Map<string, Target>()
+  private readonly targets = new AdoptTargets()
   /** By commitment, which names an exchange. */
   private readonly shown = new Map<string, ShownExchange>()
-  private readonly passedOver = new Map<string, number>()
-  /** By the ring’s fingerprint: not before. */
-  private readonly again = new Map<string, number>()
   private readonly asking = new Map<string, Promise<unknown>>()
   private readonly wakes = new Version()
 
@@ -118,33 +116,33 @@ export class AdoptAsker {
 
   /** Whom to ask: one of each ring, and another one when that one does not answer or does not lead any more. */
   private look(nowMs: number): void {
-    const { host } = this.ports
-    const near = host.part.discovery.sightings().filter(({ claimed, fingerprint }) => claimed && fingerprint !== host.store.fingerprint)
-    for (const { publicKey, nodeId, fingerprint, addresses } of near) {
-      if (this.targets.has(publicKey)) this.targets.set(publicKey, { nodeId, fingerprint, addresses })
-    }
+    const own = this.ports.fingerprint()
+    const near = this.ports.near().filter(({ claimed, fingerprint }) => claimed && fingerprint !== own)
+    this.targets.see(near)
     for (const [fingerprint, machines] of Map.groupBy(near, (one) => one.fingerprint)) {
-      const best = this.bestOf(machines, nowMs)
-      const own = this.live().filter(({ target }) => this.targets.get(target)?.fingerprint === fingerprint)
-      if (best === undefined || own.some(({ target }) => target === best.publicKey)) continue
-      if (own.some(({ target, phase }) => phase !== 'waiting' && !this.isPassedOver(target, nowMs))) continue
-      for (const { target, phase } of own) {
+      const best = this.targets.bestOf(machines, nowMs)
+      const begun = this.live().filter(({ target }) => this.targets.ringOf(target) === fingerprint)
+      if (best === undefined || begun.some(({ target }) => target === best.publicKey)) continue
+      if (begun.some(({ target, phase }) => phase !== 'waiting' && !this.targets.isPassedOver(target, nowMs))) continue
+      for (const { target, phase } of begun) {
         if (phase !== 'waiting') continue
         this.step({ kind: 'cancel', target })
-        this.again.delete(fingerprint)
+        this.targets.askAgain(fingerprint, null)
       }
-      if ((this.again.get(fingerprint) ?? 0) > nowMs || this.live().length >= EXCHANGES_MAX) continue
-      this.targets.set(best.publicKey, { nodeId: best.nodeId, fingerprint, addresses: best.addresses })
+      if (!this.targets.mayAsk(fingerprint, nowMs) || !this.hasRoom(nowMs)) continue
+      this.targets.begin(best, nowMs)
       this.step({ kind: 'start', target: best.publicKey })
     }
   }
 
-  /** The leader by preference: its console is where the owner sits. */
-  private bestOf(machines: readonly Sighting[], nowMs: number): Sighting | undefined {
-    const terms = machines.flatMap(({ term }) => (term === null ? [] : [term]))
-    const leader = terms.toSorted((a, b) => b.number - a.number)[0]?.nodeId
-    const order = ({ publicKey, nodeId }: Sighting): number => (this.isPassedOver(publicKey, nowMs) ? 2 : 0) + (nodeId === leader ? 0 : 1)
-    return machines.toSorted((a, b) => order(a) - order(b) || (a.nodeId < b.nodeId ? -1 : 1))[0]
+  private hasRoom(nowMs: number): boolean {
+    const live = this.live()
+    if (live.length < EXCHANGES_MAX) return true
+    const target = this.targets.givesWay(live, nowMs)
+    if (target === null) return false
+    this.step({ kind: 'cancel', target })
+    this.targets.askAgain(this.targets.ringOf(target), nowMs + TURN_MS)
+    return true
   }
 
   /** Asks as often as there is something to say at once: digits are shown without a wait between. */
@@ -159,15 +157,17 @@ export class AdoptAsker {
   }
 
   private async send(exchange: Exchange, signal: AbortSignal): Promise<void> {
-    const { host, self, hostname } = this.ports
+    const { client, self, hostname } = this.ports
     const { target } = exchange
     const request = adoptRequest(exchange, self, hostname)
-    const addresses = this.targets.get(target)?.addresses.slice(0, ADDRESSES_TRIED) ?? []
+    const addresses = this.targets.addressesOf(target)
     if (request === null) return
     try {
-      const asked = { publicKey: target, method: 'POST', ...request, timeoutMs: CALL_MS_MAX, signal } as const
-      const { body } = await host.part.client.call(asked, addresses)
-      this.passedOver.delete(target)
+      const call = async (asked: { path: string; body: object }): Promise<unknown> =>
+        (await client().call({ publicKey: target, method: 'POST', ...asked, timeoutMs: CALL_MS_MAX, signal }, addresses)).body
+      if (exchange.id === null) await this.requireAdmitter(target, call)
+      const body = await call(request)
+      this.targets.heed(target)
       const event = eventOf(target, request.path, body)
       if (event.kind === 'status' && event.answer.phase !== 'waiting') this.show(exchange)
       this.step(event)
@@ -176,20 +176,29 @@ export class AdoptAsker {
     }
   }
 
+  /** Whoever announces itself as of a ring, and is not, would keep this machine from those who are. @throws ThatdamError FORBIDDEN. */
+  private async requireAdmitter(publicKey: string, call: (asked: { path: string; body: object }) => Promise<unknown>): Promise<void> {
+    const answer = await call({ path: '/v1/join/hello', body: { version: 1, clientNonce: makeNonce() } })
+    const hello = RingHelloResponse.safeParse(answer)
+    const pin = this.targets.ringOf(publicKey)
+    if (hello.success && verifyChain(hello.data.chain, { pin, publicKey, verify: verifySignature }) !== null) return
+    throw new ThatdamError('FORBIDDEN', 'This machine does not prove that it may let others into its ring.')
+  }
+
   private failed({ target, phase }: Exchange, error: unknown): void {
     const nowMs = steadyMs()
     if (!(error instanceof ThatdamError)) throw error
     const { code, message } = error
     // Being away is no failure, and having no room now is none: it is asked again, or another one of its ring.
-    if (code === 'UNAVAILABLE') this.passedOver.set(target, nowMs + AWAY_MS)
+    if (code === 'UNAVAILABLE') this.targets.passOver(target, nowMs + AWAY_MS)
     else if (code === 'TOO_MANY_REQUESTS') this.step({ kind: 'busy', target, reason: message })
     else {
-      if (code === 'FORBIDDEN') this.passedOver.set(target, nowMs + NO_ADMITTER_MS)
+      if (code === 'FORBIDDEN') this.targets.passOver(target, nowMs + NO_ADMITTER_MS)
       const reason = code === 'UNAUTHENTICATED' ? 'The ring does not know of this any more. Let it in again there.' : message
       this.step({ kind: 'failed', target, reason })
-      const { fingerprint = '' } = this.targets.get(target) ?? {}
-      if (code === 'FORBIDDEN') this.again.delete(fingerprint)
-      else if (phase === 'waiting' && code === 'UNAUTHENTICATED') this.again.set(fingerprint, nowMs + NOT_UNDERSTOOD_MS)
+      const fingerprint = this.targets.ringOf(target)
+      if (code === 'FORBIDDEN') this.targets.askAgain(fingerprint, null)
+      else if (phase === 'waiting' && code === 'UNAUTHENTICATED') this.targets.askAgain(fingerprint, nowMs + NOT_UNDERSTOOD_MS)
     }
   }
 
@@ -202,7 +211,7 @@ export class AdoptAsker {
     const shown = exchange && this.shown.get(exchange.commitment)
     if (exchange && shown) shown.exchange = exchange
     for (const action of actions) {
-      const name = this.targets.get(action.target)?.nodeId ?? 'another machine'
+      const name = this.targets.nameOf(action.target)
       if (action.kind === 'show')
         log.info(`${name} wants to let this machine into its ring. Compare the digits there with these: ${action.code}`)
       else if (action.kind === 'over') this.over(action, before, shown)
@@ -216,7 +225,7 @@ export class AdoptAsker {
     before: Exchange | undefined,
     shown: ShownExchange | undefined,
   ): void {
-    this.again.set(this.targets.get(target)?.fingerprint ?? '', steadyMs() + AGAIN_MS)
+    this.targets.askAgain(this.targets.ringOf(target), steadyMs() + AGAIN_MS)
     if (shown) {
       shown.endedAtMs = steadyMs()
       this.ports.log.info(`this machine was not let into the ring of ${shown.nodeId}: ${reason}`)
@@ -227,13 +236,15 @@ export class AdoptAsker {
 
   /** So that the ring does not wait for it. */
   private sayGoodbye(exchange: Exchange): void {
-    const { host, self, hostname } = this.ports
+    const { client, self, hostname } = this.ports
     const request = adoptRequest(exchange, self, hostname)
-    const addresses = this.targets.get(exchange.target)?.addresses.slice(0, 1) ?? []
+    const addresses = this.targets.addressesOf(exchange.target).slice(0, 1)
     if (request === null) return
     const asked = { publicKey: exchange.target, method: 'POST', ...request, timeoutMs: GOODBYE_MS_MAX } as const
     // Whoever does not hear it has gone, or waits until the time is over.
-    const said = host.part.client.call(asked, addresses).catch(() => null)
+    const said = client()
+      .call(asked, addresses)
+      .catch(() => null)
     this.track(`${exchange.commitment} bye`, said)
   }
 
@@ -243,9 +254,9 @@ export class AdoptAsker {
   }
 
   private async goOver(records: readonly RosterRecord[], shown: ShownExchange | undefined): Promise<void> {
-    const { host, log, changed } = this.ports
+    const { adopt, log, changed } = this.ports
     try {
-      await host.adopt(records)
+      await adopt(records)
     } catch (error) {
       log.error('this machine was let into a ring and could not go over to it', error)
       const reason =
@@ -261,7 +272,7 @@ export class AdoptAsker {
   private show(exchange: Exchange): void {
     const { commitment, target } = exchange
     if (this.shown.has(commitment)) return
-    const nodeId = this.targets.get(target)?.nodeId ?? 'unknown'
+    const nodeId = this.targets.nameOf(target)
     this.shown.set(commitment, { exchange, nodeId, openedAtMs: steadyMs(), endedAtMs: null, failure: null })
     this.ports.changed()
   }
@@ -271,8 +282,7 @@ export class AdoptAsker {
   }
 
   private forget(nowMs: number): void {
-    for (const times of [this.passedOver, this.again]) for (const [key, atMs] of times) if (atMs <= nowMs) times.delete(key)
-    for (const key of this.targets.keys()) if (!this.state.exchanges.has(key)) this.targets.delete(key)
+    this.targets.forget(nowMs, (target) => this.state.exchanges.has(target))
     const ended = [...this.shown].filter(([, { endedAtMs }]) => endedAtMs !== null)
     const old = ended.filter(([, { endedAtMs }], index) => (endedAtMs ?? 0) + TOLD_MS <= nowMs || index < ended.length - SHOWN_MAX)
     for (const [id] of old) this.shown.delete(id)
@@ -281,10 +291,6 @@ export class AdoptAsker {
 
   private live(): Exchange[] {
     return [...this.state.exchanges.values()].filter(({ phase }) => phase !== 'over' && phase !== 'joined')
-  }
-
-  private isPassedOver(target: string, nowMs: number): boolean {
-    return (this.passedOver.get(target) ?? 0) > nowMs
   }
 
   private track(name: string, doing: Promise<unknown>): void {

@@ -5,10 +5,8 @@ import { AdoptCommitResponse, type JoinerReveal } from '@thatdam/protocol/adopt'
 import { afterEach, expect, test } from 'vitest'
 import { Addresses } from '../link/addresses.ts'
 import { NodeClient } from '../link/client.ts'
-import { NodeServer } from '../link/server.ts'
-import type { RingPart } from '../ring/ring-part.ts'
-import { foundRing, identities, openPart, quietLog } from '../ring/testing/ring.ts'
-import { AdoptDoor } from './adopt-door.ts'
+import { foundRing, identities } from '../ring/testing/ring.ts'
+import { openDoor, type OpenedDoor } from './testing/adopting.ts'
 
 /* Machines that wait, over real TLS: what they prove with their connection is what the owner chooses by. */
 
@@ -47,41 +45,17 @@ class Waiting {
   }
 }
 
-async function openDoor({ isClaimed = true, isAdmitter = true } = {}) {
+async function doorOf({ isClaimed = true, isAdmitter = true } = {}): Promise<OpenedDoor> {
   const [founder, second] = identities(['pi5-desktop', 'pi5-server'])
   if (founder === undefined || second === undefined) throw new Error('two')
-  const identity = isAdmitter ? founder : second
-  const part: RingPart = await openPart(identity, foundRing([founder, second]), {
-    address: '127.0.0.1',
-    port: 0,
-    seeds: '127.0.0.1:9',
-    ranking: [],
-  })
-  endings.push(() => part.stop())
-  let changes = 0
-  const door = new AdoptDoor({
-    host: { store: part.store, part },
-    identity,
-    log: quietLog,
-    claimed: () => isClaimed,
-    changed: () => (changes += 1),
-  })
-  const server = await NodeServer.open({
-    key: identity.key,
-    nodeId: identity.nodeId,
-    port: 0,
-    bindAddress: '127.0.0.1',
-    memberOf: (publicKey) => part.store.memberByKey(publicKey),
-    routes: () => door.routes(),
-    onProved: () => {},
-    log: () => {},
-  })
-  endings.push(() => server.close())
-  return { door, at: { port: server.port, publicKey: identity.key.publicKey }, changed: () => changes }
+  const opened = await openDoor(isAdmitter ? founder : second, foundRing([founder, second]), { isClaimed })
+  endings.push(() => opened.close())
+  return opened
 }
 
 test('two machines of one name wait: the one that the owner chose by its key shows digits, and the other one cannot in its place', async () => {
-  const { door, at } = await openDoor()
+  const at = await doorOf()
+  const { door } = at
   const [squatter, honest] = [new Waiting('pi', at), new Waiting('pi', at)]
   const first = await squatter.commit()
   const id = await honest.commit()
@@ -101,7 +75,8 @@ test('two machines of one name wait: the one that the owner chose by its key sho
 })
 
 test('who promises a key that its connection does not prove shows nothing, and only the machine itself could end it', async () => {
-  const { door, at } = await openDoor()
+  const at = await doorOf()
+  const { door } = at
   const [middle, victim] = [new Waiting('pi', at), new Waiting('pi', at)]
   const id = await middle.commit(victim.reveal)
   await expect(door.letIn(victim.key.publicKey)).rejects.toMatchObject({ code: 'NOT_FOUND' })
@@ -111,14 +86,15 @@ test('who promises a key that its connection does not prove shows nothing, and o
 })
 
 test('nobody is let in where nobody owns the machine, or where it may not; garbage and floods change nothing', async () => {
-  const unclaimed = await openDoor({ isClaimed: false })
-  await expect(new Waiting('pi', unclaimed.at).commit()).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  const unclaimed = await doorOf({ isClaimed: false })
+  await expect(new Waiting('pi', unclaimed).commit()).rejects.toMatchObject({ code: 'FORBIDDEN' })
   await expect(unclaimed.door.letIn(generateKey().publicKey)).rejects.toThrow('Set a password in its console first.')
-  const worker = await openDoor({ isAdmitter: false })
-  await expect(new Waiting('pi', worker.at).commit()).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  const worker = await doorOf({ isAdmitter: false })
+  await expect(new Waiting('pi', worker).commit()).rejects.toMatchObject({ code: 'FORBIDDEN' })
   await expect(worker.door.letIn(generateKey().publicKey)).rejects.toThrow('may not let others in')
 
-  const { door, at, changed } = await openDoor()
+  const at = await doorOf()
+  const { door } = at
   const rogue = new Waiting('rogue', at)
   for (const path of ['commit', 'reveal', 'status']) {
     for (const body of [null, [], 'x', { version: 1 }]) await expect(rogue.ask(path, body)).rejects.toMatchObject({ code: 'BAD_REQUEST' })
@@ -129,5 +105,5 @@ test('nobody is let in where nobody owns the machine, or where it may not; garba
   })
   const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => rogue.commit({ ...rogue.reveal, nonce: makeNonce() })))
   expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(3)
-  expect([door.list(), changed() > 0]).toEqual([[], true])
+  expect([door.list(), at.changes() > 0]).toEqual([[], true])
 })

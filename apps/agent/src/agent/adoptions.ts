@@ -5,9 +5,12 @@ import type { Loops } from '../loops/supervisor.ts'
 import { AdoptAsker, type AdoptAskerPorts } from './adopt-asker.ts'
 import { AdoptDoor, type AdoptDoorPorts } from './adopt-door.ts'
 import { isUnderWay } from './adopt-views.ts'
+import type { RingHost } from './ring-host.ts'
 
 /** `changed`: what `list` tells has changed. */
-export type AdoptionsPorts = AdoptDoorPorts & AdoptAskerPorts
+export interface AdoptionsPorts extends Omit<AdoptDoorPorts, 'host'>, Pick<AdoptAskerPorts, 'self' | 'hostname'> {
+  readonly host: RingHost
+}
 
 /** Letting machines in, and being let in, by six digits: this node is on the one side or the other, by whether somebody owns it. */
 export class Adoptions {
@@ -20,7 +23,18 @@ export class Adoptions {
     this.changed = ports.changed
     const changed = () => this.tell()
     this.door = new AdoptDoor({ ...ports, changed })
-    this.asker = new AdoptAsker({ ...ports, changed })
+    const { host, self, hostname, log, claimed } = ports
+    this.asker = new AdoptAsker({
+      near: () => host.part.discovery.sightings(),
+      fingerprint: () => host.store.fingerprint,
+      client: () => host.part.client,
+      adopt: (records) => host.adopt(records),
+      self,
+      hostname,
+      log,
+      claimed,
+      changed,
+    })
   }
 
   /** Of the node API. */
