@@ -44,7 +44,7 @@ const lanPorts = (address: string): AbusedPort[] => [
     address,
     port: 7700,
     magics: [],
-    paths: ['/', '/v1/roster', '/v1/messages', '/v1/plan', '/v1/join/hello'],
+    paths: ['/', '/v1/roster', '/v1/messages', '/v1/plan', '/v1/join/hello', '/v1/adopt/commit', '/v1/adopt/status'],
   },
   { name: 'node UDP', kind: 'udp', address, port: 7700, magics: ['TDD1', 'TDL1'], paths: [] },
   { name: 'mDNS', kind: 'udp', address, port: 5353, magics: ['\0\0\u0084\0\0\0\0\u0001', '\0\0\0\0\0\u0001'], paths: [] },
