@@ -33,8 +33,8 @@ function later(a: FieldEdit, b: FieldEdit): boolean {
   return a.hlc === b.hlc ? a.id > b.id : a.hlc > b.hlc
 }
 
-const textOf = ({ id, hlc, value, replaces, alsoReplaces = [] }: FieldEdit): string =>
-  canonicalJson({ id, hlc, value, replaces, alsoReplaces: [...alsoReplaces] })
+/** An empty list and none are two texts, or whichever came first would be kept. */
+const textOf = ({ id, hlc, value, replaces, alsoReplaces }: FieldEdit): string => canonicalJson({ id, hlc, value, replaces, alsoReplaces })
 
 /** Of two edits with one id, the one that counts: the earlier stamp, then (only a forger makes such) the smaller text. */
 function keptOf(a: FieldEdit, b: FieldEdit): FieldEdit {

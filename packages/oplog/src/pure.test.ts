@@ -15,7 +15,7 @@ const stamp = fc.record({
   nodeId: fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,10}$/),
 })
 
-const keyOf = (one: FieldEdit): string => `${one.hlc} ${canonicalJson({ ...one, alsoReplaces: [...(one.alsoReplaces ?? [])] })}`
+const keyOf = (one: FieldEdit): string => `${one.hlc} ${canonicalJson(one)}`
 const replacesEdit = (next: FieldEdit, id: string): boolean => next.replaces === id || (next.alsoReplaces ?? []).includes(id)
 const order = (a: FieldEdit, b: FieldEdit): number => (`${b.hlc} ${b.id}` < `${a.hlc} ${a.id}` ? -1 : 1)
 const stampAt = (ms: number, node: string): string => formatHlc({ ms, counter: 0, nodeId: node })
@@ -167,6 +167,13 @@ describe('fields', () => {
       }),
       { numRuns: 1000 },
     )
+  })
+
+  test('a forger’s two texts of one edit, one with an empty list and one with none: the same one is kept everywhere', () => {
+    const bare: FieldEdit = { id: 'a'.repeat(32), hlc: stampAt(1, 'pi'), value: 'Holiday', replaces: null }
+    const empty: FieldEdit = { ...bare, alsoReplaces: [] }
+    const one = readRegister(addEdits(EMPTY_REGISTER, [bare, empty]))
+    expect(readRegister(addEdits(EMPTY_REGISTER, [empty, bare]))).toStrictEqual(one)
   })
 
   test('a rename that saw the other replaces it; two that did not are a conflict, settled by the next', () => {
