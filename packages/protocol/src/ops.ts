@@ -231,11 +231,20 @@ export const BatchHeader = z.object({
   merkleRoot: Sha256Hex,
 })
 export type BatchHeader = z.infer<typeof BatchHeader>
+
+/**
+ * Checked as `Op`, and kept as it came: what a newer agent says beyond what is known here was signed too, and belongs to the Merkle tree. A parsed
+ * copy would lack it, and the batch, with all that follows it in its log, count as forged.
+ */
+const OpAsSigned = z.custom<Op>().check(({ value, issues }) => {
+  const { error } = Op.safeParse(value)
+  for (const { path, message } of error?.issues ?? []) issues.push({ code: 'custom', input: value, path, message })
+})
 export const SignedBatch = z.object({
   header: BatchHeader,
   signer: PublicKey,
   /** Over the header (`thatdam-op-batch-v1`). */
   signature: Signature,
-  ops: z.array(Op).check(z.maxLength(1024)),
+  ops: z.array(OpAsSigned).check(z.maxLength(1024)),
 })
 export type SignedBatch = z.infer<typeof SignedBatch>

@@ -112,6 +112,33 @@ describe('whom it believes', () => {
     expect([...pi.news, ...nas.news]).toEqual([])
   })
 
+  test('a newer agent says more than is known here: it comes over as it was signed, and goes on to others', async () => {
+    const ring = new TestRing()
+    const [win, pi] = [ring.node('win'), ring.node('pi')]
+    const more: OpBody & { because: unknown } = { ...(title('Crete') as OpBody & { kind: 'asset.set' }), because: { of: ['newer'] } }
+    win.machine.log.append([{ body: more }])
+    await ring.until(() => areEqual([pi, win]))
+    const mac = ring.node('mac')
+    ring.cut(['win'], ['pi', 'mac'])
+    await ring.until(() => areEqual([mac, pi]))
+    expect(mac.machine.log.read(0, 10).map(({ op }) => op.body)).toEqual([more])
+    expect([...pi.news, ...mac.news]).toEqual([])
+  })
+
+  test('what cannot be signed text at all is refused, not fallen over', async () => {
+    const ring = new TestRing()
+    const [pi, win] = [ring.node('pi'), ring.node('win')]
+    const good = win.machine.forged([title('Crete')])
+    let deep: unknown = 'end'
+    for (let level = 0; level < 100; level += 1) deep = [deep]
+    for (const more of [{ deep }, { name: '\ud800' }]) {
+      const batch = { ...good, ops: good.ops.map((op) => ({ ...op, body: { ...op.body, ...more } })) }
+      const push = SyncRequest.parse({ kind: 'push', batches: [batch] })
+      await expect(pi.sync.answer(push, 'win')).rejects.toMatchObject({ code: 'UNPROCESSABLE' })
+    }
+    expect(pi.news.map((news) => news.kind)).toEqual(['faulty-batch', 'faulty-batch'])
+  })
+
   test('after a replaced key, what the old one signed is still that member’s', async () => {
     const ring = new TestRing()
     const [pi, win] = [ring.node('pi'), ring.node('win')]
