@@ -5,7 +5,7 @@ import type { RosterRecord } from '@thatdam/protocol/roster'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Answer } from './http-io.ts'
-import { generateKey, type KeyPair, randomBytes } from './keys.ts'
+import { generateKey, type KeyPair, randomBytes, verifySignature } from './keys.ts'
 import { RateLimiter } from './rate-limits.ts'
 import type { RingAuditEvent } from './ring-join-server.ts'
 import { buildRingMeet, handleRingMeet, homeOf, judgeIntroduction, type MetRing } from './ring-meet.ts'
@@ -14,6 +14,7 @@ import { signOwnership } from './ring-owner.ts'
 import { signPlace } from './ring-place.ts'
 import { admit, nameOwnerKey, remove } from './roster-edit.ts'
 import { RosterKeeper } from './roster-keeper.ts'
+import { mergeRecords } from './roster-sync.ts'
 import { recordHash } from './roster.ts'
 import { sampleGenesis } from './testing/samples.ts'
 
@@ -219,6 +220,29 @@ describe('rings of different owners', () => {
       expect(answer).toEqual({ status: 401, body: UNAUTHENTICATED_BODY })
     }
     expect(winner.names).toEqual(['leader', 'pi'])
+  })
+
+  test('another ring under this one’s CLUSTER_ID goes on apart, and nothing of its roster comes in', async () => {
+    const { winner } = await twoRings()
+    const ben = generateKey()
+    const impostor = await new Side(FIRST, ben).claim(ben)
+    await impostor.member('pi')
+    expect([(await winner.meet(impostor)).meeting, (await impostor.meet(winner)).meeting]).toEqual(['apart', 'apart'])
+    for (const [mine, theirs] of [
+      [winner, impostor],
+      [impostor, winner],
+    ] as const) {
+      const { records, roster } = mine.keeper
+      expect(mergeRecords(records, theirs.keeper.records, { roster, verify: verifySignature }).added).toEqual([])
+    }
+  })
+
+  test('two rings of one owner under one CLUSTER_ID: one of them goes over, told apart by their founding', async () => {
+    const owner = generateKey()
+    const one = await new Side(FIRST, owner).claim(owner)
+    const two = await new Side(FIRST, owner, 'attic').claim(owner)
+    const isOneFirst = one.keeper.fingerprint < two.keeper.fingerprint
+    expect([(await one.meet(two)).meeting, (await two.meet(one)).meeting]).toEqual(isOneFirst ? ['go-on', 'yield'] : ['yield', 'go-on'])
   })
 
   test('an unclaimed ring is not taken in by mere presence', async () => {

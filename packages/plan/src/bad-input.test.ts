@@ -45,6 +45,28 @@ test.each([
   ).toContain(what)
 })
 
+const NONSENSE: readonly unknown[] = [undefined, null, Number.NaN, -1, 0, 1e308, '', 'x'.repeat(10_000), [], {}, [null], true]
+
+test.each(Object.keys(good))(
+  '%s of an older agent, a newer one or a broken one: the schema names it, or the ring is planned on',
+  (field) => {
+    let refused = 0
+    for (const value of NONSENSE) {
+      const { data, error } = NodeFacts.safeParse({ ...good, [field]: value })
+      if (data === undefined) {
+        refused += 1
+        expect(error?.issues.every((issue) => issue.path[0] === field)).toBe(true)
+        continue
+      }
+      const nodes = [machine('pi5-desktop'), machine('win11-editor', { facts: data })]
+      const { plans, leader } = synthesise({ clusterId: CLUSTER_ID, nodes, policy: DEFAULT_POLICY })
+      expect([leader !== null, plans.size]).toEqual([true, 2])
+    }
+    // Nothing is optional: what is left out is missed.
+    expect(refused).toBeGreaterThan(0)
+  },
+)
+
 test('two machines with one id: the owner hears of it, and every order of arrival gives one plan', () => {
   const twins = [machine('macbook', { nodeId: 'twin' }), machine('pi5-server', { nodeId: 'twin' })]
   const input = { clusterId: CLUSTER_ID, policy: DEFAULT_POLICY }

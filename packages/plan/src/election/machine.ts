@@ -88,7 +88,8 @@ function handle(state: ElectionState, event: ElectionEvent, now: Now): Step<Elec
     case 'roster':
       return chain(done(withRoster(state, event.ranking, event.alive, now)), (next) => tick(next, now))
     case 'message':
-      return answer(state, event.from, event.message, now)
+      // A second machine with this one's id, or an echo: a follower would take itself for its leader.
+      return event.from === state.nodeId ? done(state) : answer(state, event.from, event.message, now)
     case 'order':
       return note(state, event.term)
     case 'stop':

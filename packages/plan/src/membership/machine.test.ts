@@ -126,6 +126,14 @@ test('word that is older, or of strangers, changes nothing', () => {
   expect([...awake(one.state)]).toEqual(['a', 'b', 'c'])
 })
 
+test('a second machine with one’s own id is not heard', () => {
+  const one = new One(['b'])
+  one.kinds()
+  const before = one.state
+  one.hear('a', { kind: 'sync', wantsReply: true, incarnation: 10, rumours: [{ nodeId: 'b', incarnation: 99, liveness: 'away' }] })
+  expect([one.state, one.kinds()]).toEqual([before, []])
+})
+
 test('a suspect is told so with the next message to it', () => {
   const one = new One(['b', 'c'])
   one.hear('c', { kind: 'ack', sequence: 0, incarnation: 10, rumours: [{ nodeId: 'b', incarnation: 10, liveness: 'suspect', by: 'c' }] })
