@@ -26,6 +26,20 @@ describe('sets', () => {
     expect(readSet([add('1', 'ada'), remove('2', 'bob', '1')], 'remove-wins')).toEqual(['ada'])
   })
 
+  test('two edits under one id: the same one counts, whichever came first', () => {
+    const first: SetEdit = { id: 'x', hlc: '1', element: 'crete', action: 'add', seen: [] }
+    for (const other of [
+      { ...first, action: 'remove' as const },
+      { ...first, hlc: '2', element: 'rome' },
+    ]) {
+      for (const rule of ['add-wins', 'remove-wins'] as const) {
+        expect(readSet([first, other], rule)).toEqual(['crete'])
+        expect(readSet([other, first], rule)).toEqual(['crete'])
+      }
+      expect(readNeverEmptySet([other, first])).toEqual(readNeverEmptySet([first, other]))
+    }
+  })
+
   test('two owners who remove each other at once: the last removal is void', () => {
     const both = [add('1', 'ada'), add('2', 'bob'), remove('3', 'bob', '2'), remove('4', 'ada', '1')]
     expect(readNeverEmptySet(both)).toEqual({ elements: ['ada'], voided: ['4'] })

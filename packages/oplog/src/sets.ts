@@ -1,3 +1,5 @@
+import { canonicalJson } from '@thatdam/protocol/canonical'
+
 /**
  * One edit of one element of a set: a tag on an asset, a member's right. `seen`: ids of the edits of this element that its author saw as the
  * latest (`latestEdits`); the edit takes their place.
@@ -16,10 +18,26 @@ export type SetEdit = {
  */
 export type SetRule = 'add-wins' | 'remove-wins'
 
+/** Of two edits with one id, the one that counts, as in a field: the earlier stamp, then the smaller text. */
+function keptOf(a: SetEdit, b: SetEdit): SetEdit {
+  if (a.hlc !== b.hlc) return a.hlc < b.hlc ? a : b
+  return textOf(a) <= textOf(b) ? a : b
+}
+const textOf = ({ id, hlc, element, action, seen }: SetEdit): string => canonicalJson({ id, hlc, element, action, seen })
+
+/** Each edit once, whatever came first. */
+function byIdOf(edits: Iterable<SetEdit>): Map<string, SetEdit> {
+  const byId = new Map<string, SetEdit>()
+  for (const edit of edits) {
+    const known = byId.get(edit.id)
+    byId.set(edit.id, known === undefined ? edit : keptOf(known, edit))
+  }
+  return byId
+}
+
 /** Edits that no other edit has seen, by element. A function of the set of edits: order and repeats make no difference. */
 export function latestEdits(edits: Iterable<SetEdit>): Map<string, SetEdit[]> {
-  const byId = new Map<string, SetEdit>()
-  for (const edit of edits) byId.set(edit.id, edit)
+  const byId = byIdOf(edits)
   const replaced = new Set<string>()
   for (const edit of byId.values()) {
     // An edit speaks for its own element only, or a forged one could undo any other.
@@ -51,8 +69,7 @@ export function readSet(edits: Iterable<SetEdit>, rule: SetRule): string[] {
  * @returns the elements, and the ids of the removals that were voided (latest first). Nobody was ever added: both empty.
  */
 export function readNeverEmptySet(edits: Iterable<SetEdit>): { elements: string[]; voided: string[] } {
-  const left = new Map<string, SetEdit>()
-  for (const edit of edits) left.set(edit.id, edit)
+  const left = byIdOf(edits)
   const removals = [...left.values()].filter((edit) => edit.action === 'remove').toSorted((a, b) => (isLater(a, b) ? -1 : 1))
   const voided: string[] = []
   let elements = readSet(left.values(), 'remove-wins')
