@@ -4,11 +4,13 @@ import { addEdits, EMPTY_REGISTER, readRegister, type FieldState, type Register 
 import { jsonHash } from '@thatdam/oplog/hash'
 import { FUTURE_MS_MAX, HLC_ZERO, isFuture, receive, tick, type HlcState } from '@thatdam/oplog/hlc'
 import { maySign } from '@thatdam/oplog/rights'
+import { readSet } from '@thatdam/oplog/sets'
 import type { BatchSigner, VerifyBatchSignature } from '@thatdam/oplog/signing'
 import { canonicalJson } from '@thatdam/protocol/canonical'
 import type { LogSummary } from '@thatdam/protocol/op-sync'
 import type { Op, SignedBatch } from '@thatdam/protocol/ops'
 import type { Chance } from './random.ts'
+import { TagSet } from './tags.ts'
 
 export type LogMessage =
   | { readonly kind: 'heights'; readonly logs: readonly LogSummary[]; readonly answer: boolean }
@@ -21,8 +23,9 @@ export interface LogRules {
   readonly content: typeof contentFault
   /** A node that hears of more of its own log than it has begins a new epoch. */
   readonly opensEpoch: boolean
+  readonly readSet: typeof readSet
 }
-export const LOG_RULES: LogRules = { maySign, content: contentFault, opensEpoch: true }
+export const LOG_RULES: LogRules = { maySign, content: contentFault, opensEpoch: true, readSet }
 
 /** The fields that are edited: titles of two assets. */
 export const SUBJECTS = ['a'.repeat(64), 'b'.repeat(64)] as const
@@ -67,6 +70,7 @@ export class SimLogs {
   private epoch: string
   private edits = 0
   private registers = new Map<string, Register>()
+  private tags: TagSet
   private held: { op: Op; author: string }[] = []
   private sync: SyncState = SYNC_START
   private clock: HlcState = HLC_ZERO
@@ -100,6 +104,7 @@ export class SimLogs {
     this.chance = chance
     this.send = send
     this.epoch = this.freshEpoch()
+    this.tags = new TagSet(rules.readSet)
   }
 
   image(): LogImage {
@@ -125,16 +130,19 @@ export class SimLogs {
   /** What counts is worked out anew from all that is on the disk: the roster is another one, or the time is. */
   readAgain(times: Times): void {
     this.registers = new Map()
+    this.tags = new TagSet(this.rules.readSet)
     this.held = []
     this.clock = HLC_ZERO
     for (const log of this.disk.values()) for (const place of log) for (const batch of place) this.apply(batch, times)
   }
 
-  /** A person's edit: signed, on the disk, and in force here. Returns the op's id. */
+  /** A person's edit of a title, and with it of a tag: signed, on the disk, and in force here. Returns the title's op id. */
   edit(subject: string, times: Times): string {
     const id = jsonHash({ by: this.nodeId, epoch: this.epoch, count: ++this.edits }).slice(0, 32)
     const replaces = readRegister(this.registers.get(subject) ?? EMPTY_REGISTER).winner?.id ?? null
     this.write(id, { kind: 'asset.set', subject, field: 'title', value: id, replaces }, times)
+    const tagId = jsonHash({ tagBeside: id }).slice(0, 32)
+    this.write(tagId, { kind: 'asset.set', subject, field: 'note', value: this.tags.next(tagId), replaces: null }, times)
     return id
   }
 
@@ -172,7 +180,7 @@ export class SimLogs {
   private ownFromFuture(times: Times): Op[] {
     if (this.held.length === 0) return []
     const own = this.held.filter(({ author }) => author === this.nodeId).map(({ op }) => op)
-    const ids = new Set([...this.registers.values()].flatMap((register) => [...register.keys()]))
+    const ids = new Set([...this.registers.values().flatMap((register) => register.keys()), ...this.tags.ids()])
     return [...new Map(own.map((op) => [op.id, op])).values()].filter((op) => isFuture(op.hlc, times.ringMs) && !ids.has(op.id))
   }
 
@@ -190,6 +198,15 @@ export class SimLogs {
         return { winner: winner === null ? null : { ...winner }, conflicts: conflicts.map((edit) => ({ ...edit })) }
       }),
     )
+  }
+
+  /** Whether the tags are what the plain rule says of the same edits. */
+  hasRightTags(): boolean {
+    return canonicalJson(this.tags.shown()) === canonicalJson(this.tags.expected())
+  }
+
+  tagText(): string {
+    return canonicalJson(this.tags.shown())
   }
 
   /** What a person sees of it: the edit that counts, and those that it was made without knowledge of. */
@@ -289,7 +306,11 @@ export class SimLogs {
     }
     if (op.body.kind !== 'asset.set' || !this.rules.maySign(op.body, { nodeId: author, admitter: this.editors().has(author) }).ok) return
     if (!this.truth.has(author)) this.wronglyApplied++
-    const { subject, value, replaces } = op.body
+    const { subject, field, value, replaces } = op.body
+    if (field === 'note') {
+      this.tags.take(op, value)
+      return
+    }
     const register = this.registers.get(subject) ?? EMPTY_REGISTER
     this.registers.set(subject, addEdits(register, [{ id: op.id, hlc: op.hlc, value, replaces }]))
   }

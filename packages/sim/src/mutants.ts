@@ -3,6 +3,7 @@ import { electionWith } from '@thatdam/plan/election/machine'
 import type { ElectionState } from '@thatdam/plan/election/state'
 import { compareTerms } from '@thatdam/plan/election/terms'
 import { foldRoster } from '@thatdam/control/roster'
+import { readSet } from '@thatdam/oplog/sets'
 import { stepPromises } from '@thatdam/plan/placement/promise'
 import { RULES, SIM_TIMING, type Rules } from './rules.ts'
 
@@ -88,6 +89,11 @@ export const MUTANTS: Readonly<Record<string, Rules>> = {
   'rings of two owners merge': {
     ...RULES,
     ring: { meet: (mine, theirs) => RULES.ring.meet({ ...mine, owner: 'anybody' }, { ...theirs, owner: 'anybody' }) },
+  },
+  'a removal wins in every set': { ...RULES, logs: { ...RULES.logs, readSet: (edits) => readSet(edits, 'remove-wins') } },
+  'of a set only the last edit to arrive counts': {
+    ...RULES,
+    logs: { ...RULES.logs, readSet: (edits, rule) => readSet([...new Map([...edits].map((edit) => [edit.element, edit])).values()], rule) },
   },
   'a restored disk goes on in its old epoch': { ...RULES, logs: { ...RULES.logs, opensEpoch: false } },
   'a restored disk counts its terms on': { ...RULES, skipsTerms: false },

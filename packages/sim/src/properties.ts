@@ -302,8 +302,10 @@ export class Properties implements Watcher {
       if (lost.length > 0) this.violated(`${node.nodeId} lacks ${lost.length} ops that others had a minute ago`)
       if (node.logs.wronglyApplied > 0) this.violated(`${node.nodeId} applied an op that its author had no right to sign`)
       if (node.logs.wronglyContinued > 0) this.violated(`${node.nodeId} went on in an epoch of which others held more`)
+      if (!node.logs.hasRightTags()) this.violated(`${node.nodeId} shows other tags than its edits add up to`)
       if (isEditedHere) this.checkLastEdit(node, group)
     }
+    if (new Set(group.map((node) => node.logs.tagText())).size > 1) this.violated('two nodes that hold the same ops show different tags')
     if (new Set(group.map((node) => node.logs.text())).size > 1) this.violated('two nodes that hold the same ops show different titles')
   }
 
