@@ -185,6 +185,7 @@ export class CloudLink {
           version: ports.version,
           ready: ports.ready,
           compose: () => this.compose(relay),
+          occasion: () => relay.appointedAtMs,
           onTaken: (report) => this.taken(cloud, relay, report),
           onFailure,
         },

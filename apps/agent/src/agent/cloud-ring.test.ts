@@ -160,6 +160,8 @@ test('the appointed founder never starts: after its lease one that waits founds 
   for (const machine of [late, next, third]) await machine.register()
   await next.start()
   await until('it waits', () => next.pending)
+  // It has told all it has to tell: the cloud learns from a further report that it knows of its appointment.
+  await until('it has reported', () => control.store.reports.some(({ ring }) => ring?.genesisHash === next.store.fingerprint))
   // The lease ends; the credential, with its hour, goes on.
   control.skewMs = 61_000
   await until('it founded the ring', () => control.store.rings?.rings.get('org-1')?.ring.confirmedAtMs, 15_000)

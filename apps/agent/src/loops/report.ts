@@ -15,6 +15,8 @@ export interface ReportPorts {
   /** Resolves once there is something to tell: facts are gathered, the plan is made. */
   readonly ready: Promise<unknown>
   readonly compose: () => ReportRequest
+  /** A report is due when this is another value than with the last one, though it says the same: the cloud asked for one. */
+  readonly occasion: () => number | null
   /** The cloud took it. */
   readonly onTaken: (report: ReportRequest) => Promise<void>
   readonly onFailure: (error: unknown) => void
@@ -29,13 +31,14 @@ export async function reportLoop(ports: ReportPorts, signal: AbortSignal): Promi
   while (!signal.aborted) {
     const seen = ports.version.value
     const report = ports.compose()
+    const matters = { ...whatMatters(report), occasion: ports.occasion() }
     const hasRecords = (report.ring?.records.length ?? 0) > 0
-    const due = Date.now() >= nextMs || hasRecords || !isDeepStrictEqual(whatMatters(report), told)
+    const due = Date.now() >= nextMs || hasRecords || !isDeepStrictEqual(matters, told)
     if (due) {
       try {
         await ports.cloud.call({ method: 'POST', path: '/agent/v1/report', body: report, timeoutMs: CALL_LIMIT_MS, signal })
         await ports.onTaken(report)
-        told = whatMatters(report)
+        told = matters
         nextMs = Date.now() + INTERVAL_MS * (0.9 + Math.random() * 0.2)
         backoff.reset()
       } catch (error) {
