@@ -1,7 +1,7 @@
 import type { RingMachine } from '@thatdam/testkit/ring/machine'
 import type { TestRing } from '@thatdam/testkit/ring/ring'
 import type { Context, Experiment, Trial } from '../contract.ts'
-import { missingOn, rename, type Edit } from '../support/edits.ts'
+import { missingOn, rename, untilEditors, type Edit } from '../support/edits.ts'
 import { must, settle, startAll, withRing } from '../support/rings.ts'
 
 const HOUR_MS = 3_600_000
@@ -36,6 +36,7 @@ export const clock: Experiment = {
   run: (context) =>
     withRing(context, { profiles: ['pi5-desktop', 'pi5-server', 'macbook'], hasClocks: true }, async (ring) => {
       await startAll(context, ring)
+      await untilEditors(context, ring.machines, ring.machines.length)
       for (const trial of context.trials()) for (const weather of WEATHERS) await bear(context, { ring, weather, trial })
     }),
 }

@@ -2,11 +2,13 @@ import { PROFILE_NAMES } from '@thatdam/testkit/profiles/load'
 import type { RingMachine } from '@thatdam/testkit/ring/machine'
 import type { TestRing } from '@thatdam/testkit/ring/ring'
 import type { Context, Experiment, Trial } from '../contract.ts'
-import { missingOn, rename, type Edit } from '../support/edits.ts'
+import { editorsOf, missingOn, rename, untilEditors, type Edit } from '../support/edits.ts'
 import { must, settle, shuffled, startAll, withRing } from '../support/rings.ts'
 import { RingWatch } from '../support/watch.ts'
 
 const EDITS_EACH = 3
+/** The leader and two standbys. */
+const EDITORS = 3
 
 /**
  * The network is cut in two at random, both sides come to rest with their own leader, edit, and are joined again. The time is from the healing
@@ -21,6 +23,7 @@ export const partition: Experiment = {
   run: (context) =>
     withRing(context, { profiles: PROFILE_NAMES }, async (ring) => {
       await startAll(context, ring)
+      await untilEditors(context, ring.machines, EDITORS)
       const watch = RingWatch.start(ring, context)
       try {
         for (const trial of context.trials()) await cutAndHeal(context, { ring, watch, trial })
@@ -38,8 +41,10 @@ async function cutAndHeal(context: Context, { ring, watch, trial }: { ring: Test
   watch.settle(sides)
   const edits: Edit[] = []
   for (const side of sides) {
-    for (let number = 0; number < EDITS_EACH; number += 1) {
-      const machine = side[Math.floor(trial.random() * side.length)] as RingMachine
+    const editors = await editorsOf(side)
+    // A side on which nobody may sign for the owner shows what it has, and changes nothing.
+    for (let number = 0; number < (editors.length > 0 ? EDITS_EACH : 0); number += 1) {
+      const machine = editors[Math.floor(trial.random() * editors.length)] as RingMachine
       edits.push(await rename(machine, `${trial.index}-${number}`))
     }
   }

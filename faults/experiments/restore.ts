@@ -1,7 +1,7 @@
 import type { RingMachine } from '@thatdam/testkit/ring/machine'
 import type { TestRing } from '@thatdam/testkit/ring/ring'
 import type { Context, Experiment, Trial } from '../contract.ts'
-import { missingOn, opsOf, rename, type Edit } from '../support/edits.ts'
+import { missingOn, opsOf, rename, untilEditors, type Edit } from '../support/edits.ts'
 import { must, settle, startAll, withRing } from '../support/rings.ts'
 import { RingWatch } from '../support/watch.ts'
 
@@ -20,6 +20,7 @@ export const restore: Experiment = {
   run: (context) =>
     withRing(context, { profiles: ['pi5-desktop', 'pi5-server', 'macbook'] }, async (ring) => {
       await startAll(context, ring)
+      await untilEditors(context, ring.machines, ring.machines.length)
       const watch = RingWatch.start(ring, context)
       try {
         for (const trial of context.trials()) await rollBack(context, ring, trial)

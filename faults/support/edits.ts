@@ -1,5 +1,7 @@
 import { AppendOpsResponse, OpFeed } from '@thatdam/protocol/local'
 import type { RingMachine } from '@thatdam/testkit/ring/machine'
+import type { Patience } from '../contract.ts'
+import { must } from './rings.ts'
 
 export interface Edit {
   readonly opId: string
@@ -10,7 +12,18 @@ export interface Edit {
 
 const PAGE = 2_000
 
-/** Names a machine anew, at that machine. @throws Error when its agent refuses or does not answer. */
+/** Those of these machines that may sign what the owner decides. */
+export async function editorsOf(machines: readonly RingMachine[]): Promise<readonly RingMachine[]> {
+  const states = await Promise.all(machines.map((machine) => machine.state()))
+  return machines.filter((machine, place) => states[place]?.members.find(({ self }) => self)?.admitter === true)
+}
+
+/** A leader gives its standbys the right to edit only when the ring has come to rest. */
+export async function untilEditors(context: Patience, machines: readonly RingMachine[], count: number): Promise<void> {
+  await must(context, `${count} machines may edit`, async () => (await editorsOf(machines)).length >= count)
+}
+
+/** Names a machine anew, at that machine, which has to be one that may edit. @throws Error when its agent refuses or does not answer. */
 export async function rename(machine: RingMachine, name: string): Promise<Edit> {
   const body = { kind: 'node.set', subject: machine.name, field: 'name', value: name, replaces: null }
   const { ops, durability } = AppendOpsResponse.parse(await machine.local('POST', '/local/ops', { ops: [{ body }] }))
