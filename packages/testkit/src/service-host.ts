@@ -25,6 +25,10 @@ export class FakeAgent {
   /** Sizes of the append calls, in order. */
   readonly appendSizes: number[] = []
   feedId = randomBytes(8).toString('hex')
+  /** What other machines have. */
+  readonly sources = new Map<string, Buffer>()
+  /** Of these, the next answer breaks off half way. */
+  readonly brittle = new Set<string>()
   /** While true, appends are answered with 503. */
   refuse = false
   private readonly server = createServer((request, response) => void this.answer(request, response))
@@ -68,6 +72,8 @@ export class FakeAgent {
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://127.0.0.1')
     if (request.headers.authorization !== `Bearer ${this.token}`) return send(response, 401, {})
+    const [, source] = /^\/local\/sources\/([0-9a-f]{64})$/.exec(url.pathname) ?? []
+    if (source !== undefined) return this.source(source, response)
     if (url.pathname !== '/local/ops') return send(response, 404, {})
     if (request.method === 'POST') return this.append(request, response)
     const after = Number(url.searchParams.get('after'))
@@ -86,6 +92,14 @@ export class FakeAgent {
     this.add(parsed.ops.map((op) => op.body))
     const ops = this.entries.slice(from).map((entry) => ({ id: entry.op.id, hlc: entry.op.hlc, position: entry.position }))
     send(response, 200, { ops, durability: 'here' })
+  }
+
+  private source(sha256: string, response: ServerResponse): void {
+    const bytes = this.sources.get(sha256)
+    if (bytes === undefined) return send(response, 503, { error: { code: 'UNAVAILABLE', message: 'Nobody has it.' } })
+    response.writeHead(200, { 'content-length': bytes.length })
+    if (!this.brittle.delete(sha256)) return void response.end(bytes)
+    response.write(bytes.subarray(0, bytes.length >> 1), () => response.destroy())
   }
 
   private waitForNews(ms: number): Promise<void> {

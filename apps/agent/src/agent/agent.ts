@@ -516,6 +516,7 @@ export class Agent {
           : this.work.orders.command(asked.nodeId, service, asked),
       folders: (nodeId, path) => (nodeId === this.nodeId ? listFolders(path) : this.work.orders.folders(nodeId, path)),
       ring: this.ringRoutes(),
+      source: (sha256, holders, signal) => this.work.blobs.open(sha256, holders, signal),
       saved: (positions, signal) => this.sync.sync.saved(positions, signal),
       owner: () => this.door.credential,
       setOwner: (owner) => this.door.set(owner),

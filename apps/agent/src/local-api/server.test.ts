@@ -35,6 +35,7 @@ async function append(ports: Pick<LocalApiPorts, 'saved'>, kinds: ('title' | 'na
     onAppended: () => {},
     command: unused,
     folders: unused,
+    source: unused,
     ring: {
       joinTokens: unused,
       makeJoinToken: unused,

@@ -23,6 +23,7 @@ import { listFolders } from './folders.ts'
 import { readBody, requestSignal, sendError, sendJson } from './http.ts'
 import { isPatient } from '../pipelining.ts'
 import { handleRingRoute, type RingRoutePorts } from './ring-routes.ts'
+import { handleSourceRoute, type SourcePort } from './source-route.ts'
 import type { Version } from '../state/version.ts'
 
 const HOLD_MS = 25_000
@@ -41,6 +42,8 @@ export interface LocalApiPorts {
   /** Of another member. */
   readonly folders: (nodeId: string, path: string | null) => Promise<FolderListing>
   readonly ring: RingRoutePorts
+  /** Of other machines: for a service that makes something of it. */
+  readonly source: SourcePort
   /** Whether a second machine has these entries on its disk, as soon as that is known. Left out: there is nobody to have them. */
   readonly saved?: (positions: readonly number[], signal: AbortSignal) => Promise<AppendOpsResponse['durability']>
   readonly owner: () => OwnerCredential
@@ -129,6 +132,7 @@ async function handleNamed(request: IncomingMessage, response: ServerResponse, u
     response.writeHead(204).end()
     return
   }
+  if (await handleSourceRoute(request, response, url, ports.source)) return
   if (await handleRingRoute(request, response, { path: url.pathname, ports: ports.ring })) return
   throw new ThatdamError('NOT_FOUND', 'There is nothing here.')
 }

@@ -58,6 +58,15 @@ export interface ChildContext {
   appendOps(bodies: readonly OpBody[]): Promise<AppendOpsResponse>
   /** The op feed after a position; waits up to `waitMs` for news. */
   readOps(after: number, waitMs: number, limit?: number): Promise<OpFeed>
+  /**
+   * Bytes that other machines of the ring have, verified by the agent: a stream that ends without an error was the source. `holders`: who may have
+   * it. @throws ThatdamError UNAVAILABLE when nobody in reach gives it.
+   */
+  openSource(
+    sha256: string,
+    holders: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ readonly sizeBytes: number; readonly bytes: AsyncIterable<Uint8Array> }>
 }
 
 /** Runs `main` once the agent has sent the configuration. Call it once, at the bottom of a service's process.ts. */
@@ -184,6 +193,7 @@ class Channel {
         OpFeed.parse(
           await callLocal(config, 'GET', `/local/ops?after=${after}&limit=${limit}&waitMs=${waitMs}`, undefined, this.stopping.signal),
         ),
+      openSource: (sha256, holders, signal) => openSource(config, sha256, { holders, signal }),
     }
   }
 
@@ -245,4 +255,19 @@ async function callLocal(config: ServiceConfig, method: string, path: string, bo
   if (response.ok) return answer
   const error = (answer as { error?: { code?: string; message?: string } }).error
   throw new ThatdamError(response.status >= 500 ? 'UNAVAILABLE' : 'CONFLICT', error?.message ?? `The agent answered ${response.status}.`)
+}
+
+async function openSource(
+  config: ServiceConfig,
+  sha256: string,
+  { holders, signal }: { readonly holders: readonly string[]; readonly signal: AbortSignal },
+): Promise<{ sizeBytes: number; bytes: AsyncIterable<Uint8Array> }> {
+  const url = `${config.localUrl}/local/sources/${sha256}?holders=${holders.join()}`
+  const response = await fetch(url, { headers: { authorization: `Bearer ${config.localToken}` }, signal })
+  const { body } = response
+  if (!response.ok || body === null) {
+    await body?.cancel()
+    throw new ThatdamError('UNAVAILABLE', `No machine in reach gives the source ${sha256} now.`)
+  }
+  return { sizeBytes: Number(response.headers.get('content-length') ?? Number.NaN), bytes: body }
 }

@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { deflateSync, crc32 } from 'node:zlib'
 import sharp from 'sharp'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { DeriveStatus } from '@thatdam/protocol/index-status'
+import { JobsAnswer, type JobsOrder } from '@thatdam/protocol/jobs'
 import type { AssetKind, OpBody } from '@thatdam/protocol/ops'
 import { openBlobStore, type BlobStore } from '@thatdam/store/blob-store'
 import { recipeHash } from '@thatdam/store/recipe-hash'
@@ -311,4 +312,84 @@ test('pause holds, resume goes on', async () => {
   expect(agent.ops('derivative.made')).toEqual([])
   await service?.command('resume')
   await thumbs(source)
+})
+
+const OTHERS = { kind: 'photo', mimeType: 'image/jpeg', durationMs: null } as const
+const RECIPES = ['thumb-320', 'thumb-1280'].map((recipe) => ({ recipe, recipeHash: recipeHash(recipe as 'thumb-320') }))
+
+function jobFor(source: string, sizeBytes: number, count: number): JobsOrder['jobs'][number] {
+  const jobId = `derive/${source}/${'0'.repeat(16)}`
+  return { ...OTHERS, holders: ['win11-editor'], jobId, fence: { term: 1, count }, source, sizeBytes, recipes: RECIPES }
+}
+
+/** As the leader orders; gives how each job stands. */
+async function ordered(jobs: JobsOrder['jobs'], leaseMs = 60_000): Promise<Record<string, string>> {
+  // Until it is up it takes no commands.
+  const answer = await waitFor(async () => {
+    const given = await service?.command('jobs', { leaseMs, jobs })
+    return given?.ok === true ? given : null
+  })
+  const told = JobsAnswer.parse(answer.value)
+  return Object.fromEntries(told.jobs.map(({ jobId, state }) => [jobId.split('/')[1] ?? '', state]))
+}
+
+const photo = (background: string) =>
+  sharp({ create: { width: 900, height: 600, channels: 3, background } })
+    .jpeg()
+    .toBuffer()
+
+test('a picture that only another machine has is fetched, also over a line that breaks, and its previews are made here', async () => {
+  const bytes = await photo('blue')
+  const source = sha(bytes)
+  agent.sources.set(source, bytes)
+  agent.brittle.add(source)
+  start()
+  const job = jobFor(source, bytes.length, 1)
+  await ordered([job])
+  const made = await thumbs(source)
+  expect(await sharp(made['thumb-320']).metadata()).toMatchObject({ width: 320 })
+  expect(await waitFor(async () => (await ordered([job]))[source] === 'done')).toBe(true)
+  expect(readdirSync(join(folder.path, 'state', 'deriver-scratch'))).toEqual([])
+  expect(await store.has(source)).toBe(false)
+  // Given once more, by another leader: it is done already, and nothing is told twice.
+  await ordered([])
+  expect(await waitFor(async () => (await ordered([{ ...job, fence: { term: 2, count: 1 } }]))[source] === 'done')).toBe(true)
+  expect(agent.ops('derivative.made')).toHaveLength(2)
+})
+
+test('what cannot be had, is broken, or is given to another meanwhile ends as it should', async () => {
+  const broken = Buffer.from('\u00ff\u00d8\u00ff not a picture', 'latin1')
+  agent.sources.set(sha(broken), broken)
+  const nowhere = sha(Buffer.from('nowhere'))
+  start()
+  const jobs = [jobFor(sha(broken), broken.length, 1), jobFor(nowhere, 10, 2), jobFor(sha(Buffer.from('huge')), 9e9, 3)]
+  expect(
+    await waitFor(async () => {
+      const told = await ordered(jobs)
+      return Object.values(told).every((state) => state === 'failed' || state === 'cannot') ? told : null
+    }),
+  ).toEqual({ [sha(broken)]: 'failed', [nowhere]: 'cannot', [sha(Buffer.from('huge'))]: 'cannot' })
+  expect(await failure(sha(broken))).not.toBe('')
+  expect(agent.ops('derivative.failed').every(({ sourceSha256 }) => sourceSha256 === sha(broken))).toBe(true)
+  // Under a later fence it is tried again; what the leader names no more is forgotten.
+  const bytes = await photo('red')
+  const [, second] = jobs
+  if (!second) throw new Error('two')
+  const had = { ...second, source: sha(bytes), jobId: `derive/${sha(bytes)}/${'0'.repeat(16)}`, sizeBytes: bytes.length }
+  await waitFor(async () => (await ordered([had]))[sha(bytes)] === 'cannot')
+  agent.sources.set(sha(bytes), bytes)
+  expect(await ordered([had])).toEqual({ [sha(bytes)]: 'cannot' })
+  await ordered([{ ...had, fence: { term: 1, count: 9 } }])
+  await thumbs(sha(bytes))
+  expect(await ordered([])).toEqual({})
+})
+
+test('own pictures and those of others take turns', async () => {
+  const own = await Promise.all(['#100000', '#200000', '#300000', '#400000'].map(photo))
+  for (const bytes of own) await add(bytes, 'photo', 'image/jpeg')
+  const others = await Promise.all(['#000010', '#000020'].map(photo))
+  for (const bytes of others) agent.sources.set(sha(bytes), bytes)
+  start()
+  await ordered(others.map((bytes, n) => jobFor(sha(bytes), bytes.length, n + 1)))
+  for (const bytes of [...own, ...others]) await thumbs(sha(bytes))
 })

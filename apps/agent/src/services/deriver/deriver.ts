@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { join } from 'node:path'
 import type { DeriveStatus } from '@thatdam/protocol/index-status'
 import { ThatdamError } from '@thatdam/protocol/errors'
+import type { JobsAnswer, JobsOrder } from '@thatdam/protocol/jobs'
 import type { OpFeed } from '@thatdam/protocol/local'
 import type { OpBody } from '@thatdam/protocol/ops'
 import type { BlobStore } from '@thatdam/store/blob-store'
@@ -9,16 +10,19 @@ import { Derivatives, type DerivativeJob } from '@thatdam/store/derivatives'
 import { getMeta, setMeta } from '@thatdam/store/index-db'
 import { Locations } from '@thatdam/store/locations'
 import { Sparing } from '../indexer/sparing.ts'
-import { OddNames } from '../indexer/odd-names.ts'
+import { OddNames, type NamedFile } from '../indexer/odd-names.ts'
 import { derive, NeedsFfmpeg } from './derive.ts'
 import { followFeed } from './feed.ts'
 import { CannotDerive, type Thumbnail } from './picture.ts'
+import { RemoteJobs, type RemoteJob } from './remote-jobs.ts'
+import { Scratch, type SourceBytes } from './scratch.ts'
 import { findSource } from './source.ts'
 
 /*
  *   op feed ─▶ wanted (index.db) ─▶ read source ─▶ decode once ─▶ store ─▶ ops ─▶ made
  *                                       │ not here now: away, until its place is seen again
  *                                       └ broken: failed, remembered with its reason
+ *   leader's order ─▶ remote jobs ─▶ read source here, else fetch it ─▶ the same
  * Every step may be done twice: the same bytes are one blob, and the ops say the same.
  */
 
@@ -36,6 +40,8 @@ export interface DeriverOptions {
   readonly signal: AbortSignal
   readonly readOps: (after: number, waitMs: number, limit: number) => Promise<OpFeed>
   readonly appendOps: (bodies: readonly OpBody[]) => Promise<unknown>
+  /** The bytes of a source that other machines have. */
+  readonly openSource: (sha256: string, holders: readonly string[], signal: AbortSignal) => Promise<SourceBytes>
   readonly status: (status: DeriveStatus) => void
   readonly waiting: (reason: string) => void
   readonly running: (reason: string) => void
@@ -46,7 +52,9 @@ export class Deriver {
   private readonly derivatives: Derivatives
   private readonly locations: Locations
   private readonly names: OddNames
-  private readonly busy = new Map<string, string>()
+  private readonly remote = new RemoteJobs()
+  private readonly scratch: Scratch
+  private readonly busy = new Set<string>()
   private readonly sleepers = new Set<() => void>()
   private readonly counts: Sparing<ReturnType<Derivatives['counts']>>
   private reported = ''
@@ -54,12 +62,15 @@ export class Deriver {
   private paused: boolean
   private diskFull = false
   private missedFfmpeg = false
+  /** Own sources and those of others take turns. */
+  private isRemoteTurn = false
 
   constructor(options: DeriverOptions) {
     this.options = options
     this.derivatives = new Derivatives(options.db)
     this.locations = new Locations(options.db)
     this.names = new OddNames(join(options.stateDir, 'deriver-links'))
+    this.scratch = new Scratch(join(options.stateDir, 'deriver-scratch'))
     this.derivatives.allBack()
     this.counts = new Sparing(() => this.derivatives.counts())
     this.paused = getMeta(options.db, 'deriver.paused') === '1'
@@ -96,6 +107,13 @@ export class Deriver {
     return count
   }
 
+  /** What the leader gives this machine to do; the answer says how all of it stands. */
+  order(order: JobsOrder): JobsAnswer {
+    const answer = this.remote.order(order, performance.now())
+    this.wake()
+    return answer
+  }
+
   private wake(): void {
     this.counts.touch()
     for (const sleeper of this.sleepers) sleeper()
@@ -117,16 +135,14 @@ export class Deriver {
 
   private async lane(): Promise<void> {
     while (!this.options.signal.aborted) {
-      const job = this.paused || !this.caughtUp ? undefined : this.derivatives.next(1, new Set(this.busy.keys()))[0]
+      const job = this.next()
       if (!job) {
         await this.sleep(DISK_RETRY_MS)
         continue
       }
-      this.busy.set(job.source, job.source)
+      this.busy.add(job.source)
       try {
-        await this.work(job)
-      } catch (error) {
-        await this.trouble(job, error)
+        await ('signal' in job ? this.workForOthers(job) : this.workHere(job))
       } finally {
         this.busy.delete(job.source)
         this.counts.touch()
@@ -134,28 +150,81 @@ export class Deriver {
     }
   }
 
-  private async work(job: DerivativeJob): Promise<void> {
-    const { store, signal, ffmpegPath } = this.options
-    const disk = await store.disk()
-    if (disk.diskFreeBytes < disk.reserveBytes) throw new ThatdamError('DISK_FULL', '')
-    const source = await findSource(job.source, { store, locations: this.locations, names: this.names })
-    if (!source) {
-      this.derivatives.away(job.source)
-      return
+  private next(): DerivativeJob | RemoteJob | null {
+    if (this.paused) return null
+    const own = () => (this.caughtUp ? (this.derivatives.next(1, this.busy)[0] ?? null) : null)
+    const others = () => this.remote.next(this.busy, performance.now())
+    this.isRemoteTurn = !this.isRemoteTurn
+    return this.isRemoteTurn ? (others() ?? own()) : (own() ?? others())
+  }
+
+  private async workHere(job: DerivativeJob): Promise<void> {
+    try {
+      const source = await this.sourceHere(job.source)
+      if (!source) {
+        this.derivatives.away(job.source)
+        return
+      }
+      await this.make(source, job, this.options.signal)
+      if (this.diskFull) this.diskAgain()
+    } catch (error) {
+      await this.trouble(job, error)
     }
+  }
+
+  /** For the leader: whatever comes of it is what it is told, and nothing here waits for it. */
+  private async workForOthers(job: RemoteJob): Promise<void> {
+    const { remote } = this
+    const signal = AbortSignal.any([job.signal, this.options.signal])
+    const recipes = job.recipes.filter(({ recipeHash }) => this.derivatives.find(job.source, recipeHash) === null)
+    try {
+      if (recipes.length > 0) {
+        const source = (await this.sourceHere(job.source)) ?? (await this.sourceElsewhere(job, signal))
+        remote.advance(job.jobId, 1)
+        await this.make(source, { ...job, recipes }, signal)
+      }
+      remote.end(job.jobId, 'done')
+    } catch (error) {
+      if (signal.aborted) return
+      if (error instanceof NeedsFfmpeg) return remote.end(job.jobId, 'cannot', 'This machine has no ffmpeg.')
+      if (error instanceof ThatdamError || isFull(error)) return remote.end(job.jobId, 'cannot', textOf(error))
+      await this.giveUp({ ...job, recipes }, error)
+      remote.end(job.jobId, 'failed', textOf(error))
+    }
+  }
+
+  private async sourceHere(sha256: string): Promise<NamedFile | null> {
+    const { store } = this.options
+    const disk = await store.disk()
+    if (disk.diskFreeBytes < disk.reserveBytes) throw new ThatdamError('DISK_FULL', 'The disk of the store is full up to its reserve.')
+    return await findSource(sha256, { store, locations: this.locations, names: this.names })
+  }
+
+  private sourceElsewhere(job: RemoteJob, signal: AbortSignal): Promise<NamedFile> {
+    return this.scratch.fetch(job.sizeBytes, {
+      open: () => this.options.openSource(job.source, job.holders, signal),
+      progress: (bytes) => this.remote.advance(job.jobId, bytes),
+      signal,
+    })
+  }
+
+  /** Decodes once, stores every size, tells all of it. */
+  private async make(source: NamedFile, job: DerivativeJob, signal: AbortSignal): Promise<void> {
+    const { store, ffmpegPath, nodeId } = this.options
     let thumbnails: Thumbnail[]
     try {
       thumbnails = await derive(source.path, job, { ffmpegPath, signal })
     } finally {
       source.release()
     }
+    signal.throwIfAborted()
     const bodies: OpBody[] = []
     const made: (() => void)[] = []
     for (const thumbnail of thumbnails) {
       const hash = job.recipes.find((one) => one.recipe === thumbnail.recipe)?.recipeHash ?? ''
       const { sha256, sizeBytes } = await store.put(thumbnail.data)
       const { recipe, mimeType, width, height } = thumbnail
-      bodies.push({ kind: 'blob.stored', sha256, sizeBytes, nodeId: this.options.nodeId })
+      bodies.push({ kind: 'blob.stored', sha256, sizeBytes, nodeId })
       bodies.push({
         kind: 'derivative.made',
         sourceSha256: job.source,
@@ -171,7 +240,6 @@ export class Deriver {
     }
     await this.append(bodies)
     for (const note of made) note()
-    if (this.diskFull) this.diskAgain()
   }
 
   private async trouble(job: DerivativeJob, error: unknown): Promise<void> {
@@ -189,11 +257,14 @@ export class Deriver {
       await this.sleep(DISK_RETRY_MS)
       return
     }
+    await this.giveUp(job, error)
+  }
+
+  /** It is broken, or we are: not tried again with this recipe. */
+  private async giveUp(job: DerivativeJob, error: unknown): Promise<void> {
     if (!(error instanceof CannotDerive)) console.error('a derivative failed', job.source, error)
-    const reason = (error instanceof CannotDerive ? error.message : 'Making the preview failed on our side; the log says why.').slice(
-      0,
-      500,
-    )
+    const why = error instanceof CannotDerive ? error.message : 'Making the preview failed on our side; the log says why.'
+    const reason = why.slice(0, 500)
     await this.append(
       job.recipes.map(({ recipe, recipeHash }) => ({ kind: 'derivative.failed', sourceSha256: job.source, recipe, recipeHash, reason })),
     )
@@ -227,10 +298,15 @@ export class Deriver {
       done: counts.made,
       waiting: counts.pending + counts.away,
       failed: counts.failed,
-      current: this.busy.keys().next().value ?? null,
+      current: this.busy.values().next().value ?? null,
     }
     const text = JSON.stringify(status)
     if (text !== this.reported) this.options.status(status)
     this.reported = text
   }
 }
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** The scratch folder's disk, which has no reserve of its own. */
+const isFull = (error: unknown): boolean => ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')

@@ -1,4 +1,6 @@
+import type { Json } from '@thatdam/protocol/canonical'
 import { ThatdamError } from '@thatdam/protocol/errors'
+import { JobsOrder } from '@thatdam/protocol/jobs'
 import { openBlobStore } from '@thatdam/store/blob-store'
 import { openIndexDb } from '@thatdam/store/index-db'
 import { runChild } from '../child.ts'
@@ -17,11 +19,12 @@ runChild(async (context) => {
     signal: context.signal,
     readOps: (after, waitMs, limit) => context.readOps(after, waitMs, limit),
     appendOps: (bodies) => context.appendOps(bodies),
+    openSource: (sha256, holders, signal) => context.openSource(sha256, holders, signal),
     status: (status) => context.status(status),
     waiting: (reason) => context.waiting(reason),
     running: (reason) => context.running(reason),
   })
-  context.onCommand((command) => {
+  context.onCommand((command, params) => {
     switch (command) {
       case 'pause':
       case 'resume':
@@ -29,6 +32,8 @@ runChild(async (context) => {
         return Promise.resolve({})
       case 'retry':
         return Promise.resolve({ derivatives: deriver.retry() })
+      case 'jobs':
+        return ordered(deriver, params)
       default:
         return Promise.reject(new ThatdamError('NOT_FOUND', `The deriver has no command "${command}".`))
     }
@@ -43,3 +48,9 @@ runChild(async (context) => {
   context.onStop(() => running)
   context.running()
 })
+
+async function ordered(deriver: Deriver, params: Readonly<Record<string, Json>>): Promise<Json> {
+  const order = JobsOrder.safeParse(params)
+  if (!order.success) throw new ThatdamError('BAD_REQUEST', 'The jobs are not as expected. Update the machine that leads, or this one.')
+  return deriver.order(order.data)
+}
