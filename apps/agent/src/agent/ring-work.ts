@@ -12,6 +12,7 @@ import { mediaRoutes, type MediaRoutePorts } from '../ring/media-routes.ts'
 import { followPlans, planRoute } from '../ring/plan-exchange.ts'
 import { Orders, type OrderPorts } from '../ring/orders.ts'
 import { BlobPart, type BlobPartPorts } from '../blobs/blob-part.ts'
+import { JobPart } from '../jobs/job-part.ts'
 import { Reports, reportToLeader } from '../ring/reports.ts'
 import { Supervisor } from '../ring/supervisor.ts'
 import { ringNodes, type KnownOf } from '../ring/ring-nodes.ts'
@@ -61,6 +62,7 @@ export class RingWork {
   readonly orders: Orders
   readonly blobs: BlobPart
   readonly supervisor: Supervisor
+  private readonly jobs: JobPart
   private readonly ports: RingWorkPorts
 
   constructor(ports: RingWorkPorts) {
@@ -90,6 +92,17 @@ export class RingWork {
       log,
     })
     this.supervisor = new Supervisor({ version: ports.version, book: this.keeper.book, orderTerm, members: ports.members })
+    this.jobs = new JobPart({
+      host,
+      nodeId: identity.nodeId,
+      blobs: this.blobs,
+      nodes,
+      planOf: (nodeId) => this.keeper.bodyOf(nodeId),
+      reportOf: (nodeId) => (nodeId === identity.nodeId ? ports.report() : (this.reports.of(nodeId)?.report ?? null)),
+      orders: this.orders,
+      run: ports.run,
+      log,
+    })
   }
 
   /** Of the node API. */
@@ -102,7 +115,11 @@ export class RingWork {
       this.reports.route(),
       ...this.blobs.routes(),
       wishesRoute(this.ports.wish),
-      ...mediaRoutes({ ...media, isLeader: (nodeId) => host.part.leader()?.nodeId === nodeId }),
+      ...mediaRoutes({
+        ...media,
+        answerMedia: (call, at) => this.blobs.answerMedia(call, at),
+        isLeader: (nodeId) => host.part.leader()?.nodeId === nodeId,
+      }),
     ]
   }
 
@@ -130,6 +147,7 @@ export class RingWork {
       reportToLeader({ client: () => host.part.client, version, leader: () => this.otherLeader(), compose: this.ports.report }, signal),
     )
     this.blobs.startLoops(loops)
+    this.jobs.startLoops(loops)
   }
 
   /** Where a browser finds the leader's console; null: this node leads, nobody does, or its console is for itself alone. */

@@ -3,10 +3,11 @@ import { siteOf, storeNodesOf } from '@thatdam/plan/placement/store-nodes'
 import type { PlannedNode } from '@thatdam/plan/roster-view'
 import type { OpLog } from '@thatdam/oplog/disk/log'
 import type { NodeId, Sha256Hex } from '@thatdam/protocol/ids'
+import type { Session } from '@thatdam/protocol/local'
 import type { RepairStatus } from '@thatdam/protocol/member'
 import type { PlanBody } from '@thatdam/protocol/plan'
 import type { RingHost } from '../agent/ring-host.ts'
-import type { NodeRoute } from '../link/server.ts'
+import type { NodeCall, NodeRoute } from '../link/server.ts'
 import type { Log } from '../log.ts'
 import type { Loops } from '../loops/supervisor.ts'
 import type { Version } from '../state/version.ts'
@@ -85,6 +86,16 @@ export class BlobPart {
     return await (await this.openPeers()).open({ sha256, holders, sizeBytes: known.sizeBytes }, signal)
   }
 
+  /** As the media service does, on machines that have none. */
+  async answerMedia(
+    { request, response }: NodeCall,
+    { path, session }: { readonly path: string; readonly session: Session },
+  ): Promise<void> {
+    const [{ answerMedia }, disk] = await Promise.all([import('../services/media-api/routes.ts'), this.openDisk()])
+    const parts = await disk.media(this.ports.indexPaths())
+    await answerMedia(parts, { request, response, url: new URL(path, 'http://127.0.0.1'), session })
+  }
+
   close(): void {
     this.library?.close()
     this.library = null
@@ -135,8 +146,8 @@ export class BlobPart {
     await this.repair.run(signal)
   }
 
-  /** Log, plans or ring may be other than they were. */
-  private async changed(limitMs: number, signal: AbortSignal): Promise<void> {
+  /** Resolves when log, plans or ring may be other than they were, or after the time. */
+  async changed(limitMs: number, signal: AbortSignal): Promise<void> {
     const { version } = this.ports
     const either = new AbortController()
     const ended = AbortSignal.any([signal, either.signal])

@@ -7,6 +7,7 @@ import type { OpFeedEntry } from '@thatdam/protocol/local'
 import type { MediaInfo, OpBody } from '@thatdam/protocol/ops'
 import { recipeHash } from '@thatdam/store/recipe-hash'
 import { LibraryIndex } from './library-index.ts'
+import { PreviewReader } from './preview-reader.ts'
 
 let folder = ''
 let index: LibraryIndex
@@ -127,4 +128,16 @@ test('it goes on after a restart, begins anew with another feed, and a damaged f
   writeFileSync(path(), 'not a database, and long enough to be taken for one'.repeat(100))
   index = LibraryIndex.open(path())
   expect(index.position).toBe(0)
+})
+
+test('another process reads which blob is a preview, also before there is anything, and after the file was made anew', () => {
+  const elsewhere = new PreviewReader(join(folder, 'nothing'))
+  expect(elsewhere.find(sha('a'), 'thumb-320')).toBeNull()
+  const reader = new PreviewReader(folder)
+  expect(reader.find(sha('a'), 'thumb-320')).toBeNull()
+  index.take(entries('pi', asset('a'), made('a', 'thumb-320'), failed('a', 'thumb-1280')))
+  expect([reader.find(sha('a'), 'thumb-320'), reader.find(sha('a'), 'thumb-1280')]).toEqual([sha('a thumb-320'), null])
+  index.follow('feed-2')
+  expect(reader.find(sha('a'), 'thumb-320')).toBeNull()
+  reader.close()
 })

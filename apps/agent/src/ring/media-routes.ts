@@ -8,6 +8,8 @@ export interface MediaRoutePorts {
   /** Base URL of a service of this machine; null while it does not run. */
   readonly urlOf: (service: ServiceName) => string | null
   readonly localToken: () => string
+  /** Answers for the media service on a machine whose plan has none: it may still be the only one with the originals. */
+  readonly answerMedia: (call: NodeCall, at: { readonly path: string; readonly session: Session }) => Promise<void>
   /** Leads the ring in this node's eyes. */
   readonly isLeader: (nodeId: string) => boolean
 }
@@ -21,9 +23,12 @@ export function mediaRoutes(ports: MediaRoutePorts): NodeRoute[] {
     const { nodeId, admitter } = memberOf(call)
     if (!admitter && !ports.isLeader(nodeId)) throw new ThatdamError('FORBIDDEN', `${nodeId} does not carry the console of this ring.`)
     const url = ports.urlOf(service)
+    if (url === null && service === 'media-api') {
+      await ports.answerMedia(call, { path: pathOf(call), session: sessionOf(call) })
+      return null
+    }
     if (url === null) throw new ThatdamError('UNAVAILABLE', 'This part of the machine does not run now.')
-    const path = (call.request.url ?? '').replace('/v1', '')
-    passOn(call.request, call.response, { url, path, localToken: ports.localToken(), session: sessionOf(call) })
+    passOn(call.request, call.response, { url, path: pathOf(call), localToken: ports.localToken(), session: sessionOf(call) })
     return null
   }
   return [
@@ -31,6 +36,8 @@ export function mediaRoutes(ports: MediaRoutePorts): NodeRoute[] {
     { method: 'any', path: '/v1/media/', run: serve('media-api') },
   ]
 }
+
+const pathOf = ({ request }: NodeCall): string => (request.url ?? '').replace('/v1', '')
 
 function sessionOf({ request }: NodeCall): Session {
   const text = Buffer.from(String(request.headers[SESSION_HEADER] ?? ''), 'base64url').toString('utf8')

@@ -5,6 +5,7 @@ import { openBlobStore } from '@thatdam/store/blob-store'
 import { Derivatives } from '@thatdam/store/derivatives'
 import { openIndexDb } from '@thatdam/store/index-db'
 import { Locations } from '@thatdam/store/locations'
+import { PreviewReader } from '../../blobs/preview-reader.ts'
 import { runChild } from '../child.ts'
 import { answerMedia } from './routes.ts'
 
@@ -16,14 +17,19 @@ runChild(async (context) => {
   const store = await openBlobStore(config.casRoot)
   const db = openIndexDb(config.stateDir)
   const derivatives = new Derivatives(db)
+  const others = new PreviewReader(config.stateDir)
   const parts = {
     store,
     derivatives,
+    others,
     locations: new Locations(db),
     indexPaths: config.indexPaths,
     onSourceChanged: rescanRequests(config),
   }
-  context.onStop(() => db.close())
+  context.onStop(() => {
+    others.close()
+    db.close()
+  })
   context.onCommand(async (command, params) => {
     if (command !== 'verify') throw new ThatdamError('NOT_FOUND', `The media service has no command "${command}".`)
     const sha256 = Sha256Hex.safeParse(params['sha256'])

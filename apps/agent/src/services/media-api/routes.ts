@@ -5,6 +5,7 @@ import type { BlobStore } from '@thatdam/store/blob-store'
 import type { Derivatives } from '@thatdam/store/derivatives'
 import type { Locations } from '@thatdam/store/locations'
 import { isRecipeName, recipeHash } from '@thatdam/store/recipe-hash'
+import type { PreviewReader } from '../../blobs/preview-reader.ts'
 import type { ServiceRequest } from '../child.ts'
 import { typeByContent } from '../indexer/kinds.ts'
 import { attachment, isNotModified, mayShowInline, parseRange, rangeApplies } from './http-range.ts'
@@ -15,6 +16,8 @@ export interface MediaParts {
   readonly store: BlobStore
   readonly locations: Locations
   readonly derivatives: Derivatives
+  /** Previews that other machines made. */
+  readonly others: Pick<PreviewReader, 'find'>
   readonly indexPaths: readonly string[]
   /** An original differs from the index: have it looked at. */
   readonly onSourceChanged: () => void
@@ -96,11 +99,12 @@ async function original(parts: MediaParts, id: string): Promise<{ handle: FileHa
 
 async function findThumb(parts: MediaParts, id: string, recipe: string): Promise<Found | null> {
   if (!isRecipeName(recipe)) return null
-  const sha256 = parts.derivatives.find(id, recipeHash(recipe))
+  const own = parts.derivatives.find(id, recipeHash(recipe))
+  const sha256 = own ?? parts.others.find(id, recipe)
   if (sha256 === null) return null
   const opened = await parts.store.open(sha256)
   if (opened) return { ...opened, sha256, mimeType: 'image/webp', downloadName: null }
-  parts.derivatives.lost(sha256)
+  if (own !== null) parts.derivatives.lost(own)
   return null
 }
 
