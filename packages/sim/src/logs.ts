@@ -176,10 +176,11 @@ export class SimLogs {
     this.step({ type: 'tick', peers }, times)
   }
 
-  /** Ops that this node once stamped by a clock that was wrong: it writes them again, under the same id. */
+  /** Ops that this node once stamped by a clock that was wrong, and still may sign: it writes them again, under the same id. */
   private ownFromFuture(times: Times): Op[] {
     if (this.held.length === 0) return []
-    const own = this.held.filter(({ author }) => author === this.nodeId).map(({ op }) => op)
+    const self = { nodeId: this.nodeId, admitter: this.editors().has(this.nodeId) }
+    const own = this.held.filter(({ op, author }) => author === this.nodeId && this.rules.maySign(op.body, self).ok).map(({ op }) => op)
     const ids = new Set([...this.registers.values().flatMap((register) => register.keys()), ...this.tags.ids()])
     return [...new Map(own.map((op) => [op.id, op])).values()].filter((op) => isFuture(op.hlc, times.ringMs) && !ids.has(op.id))
   }
