@@ -154,6 +154,8 @@ export class SimRing {
       this.issue({ kind: 'forwarding', version: 1, clusterId, ...to, previous: this.fingerprint })
     }
     const isForwarded = isUnclaimed || this.view.roster.forward !== null
+    // It may have been away while its ring went over: whoever knows that shows it the way, and has to see its card for that.
+    if (!isForwarded && !isAnswer) this.shell.send(from, this.ownCard(true))
     if (!isForwarded || this.goal?.card.fingerprint === card.fingerprint) return
     this.goal = { card, admitters }
     this.nextJoinAtMs = worldMs
