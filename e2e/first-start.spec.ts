@@ -138,8 +138,11 @@ test('another machine: signs in with the password, and out again', async ({ brow
   await other.getByLabel('Password').fill(PASSWORD)
   await other.getByRole('button', { name: 'Sign in' }).click()
   await expect(other.locator('button[data-asset]').filter({ hasText: 'Orchard in May.jpg' })).toBeVisible()
+  const before = complaints.length
   await other.getByRole('button', { name: 'Sign out', exact: true }).click()
   await expect(other.getByRole('heading', { name: 'Open the console' })).toBeVisible()
+  // What the page was asking for at that moment is refused, as its session is over.
+  complaints.push(...complaints.splice(before).filter((complaint) => !complaint.includes('status of 401')))
   await other.context().close()
 })
 
