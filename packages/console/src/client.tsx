@@ -4,6 +4,7 @@ import type { AppRouter } from '@thatdam/api/router'
 import { createTRPCClient, httpBatchLink, httpLink, splitLink, TRPCClientError, type TRPCClient } from '@trpc/client'
 import { createTRPCContext } from '@trpc/tanstack-react-query'
 import type { inferRouterOutputs } from '@trpc/server'
+import type { SessionGate } from './session-gate.tsx'
 
 export type Outputs = inferRouterOutputs<AppRouter>
 export type Asset = Outputs['asset']['list']['assets'][number]
@@ -15,13 +16,17 @@ export type ConsoleClient = TRPCClient<AppRouter>
 export const { TRPCProvider, useTRPC, useTRPCClient } = createTRPCContext<AppRouter>()
 
 /** `url`: where the routers answer, `/trpc` on a machine's own console. The held state question goes alone, so that it holds up nothing. */
-export function createConsoleClient(url: string): ConsoleClient {
+export function createConsoleClient(url: string, { ask, change }: SessionGate): ConsoleClient {
   return createTRPCClient<AppRouter>({
     links: [
       splitLink({
-        condition: (op) => op.path === 'state.get',
-        true: httpLink({ url }),
-        false: httpBatchLink({ url, maxURLLength: 4_000, maxItems: 16 }),
+        condition: (op) => op.path === 'owner.setPassword',
+        true: httpLink({ url, fetch: change }),
+        false: splitLink({
+          condition: (op) => op.path === 'state.get',
+          true: httpLink({ url, fetch: ask }),
+          false: httpBatchLink({ url, fetch: ask, maxURLLength: 4_000, maxItems: 16 }),
+        }),
       }),
     ],
   })

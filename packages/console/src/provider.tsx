@@ -2,10 +2,11 @@
 import { QueryClientProvider } from '@tanstack/react-query'
 import { ToastProvider } from '@thatdam/ui/toast'
 import { TooltipProvider } from '@thatdam/ui/tooltip'
-import { useState, type ReactNode } from 'react'
+import { useMemo, useState, type ReactNode } from 'react'
 import { createConsoleClient, createQueryClient, TRPCProvider } from './client.tsx'
 import { LAN_LINKS, LinksContext, type ConsoleLinks } from './links.tsx'
 import { NavigationContext, type Navigation } from './navigation.tsx'
+import { SessionGate } from './session-gate.tsx'
 import { StateProvider } from './state.tsx'
 
 export interface ConsoleProviderProps {
@@ -30,10 +31,21 @@ export function ConsoleProvider({
   children,
 }: ConsoleProviderProps) {
   const [queryClient] = useState(() => createQueryClient(onSignedOut))
-  const [trpcClient] = useState(() => createConsoleClient(apiUrl))
+  const [session] = useState(() => new SessionGate())
+  const [trpcClient] = useState(() => createConsoleClient(apiUrl, session))
+  const here = useMemo<Navigation>(
+    () => ({
+      ...navigation,
+      signOut: () => {
+        session.end()
+        navigation.signOut()
+      },
+    }),
+    [navigation, session],
+  )
   return (
     <LinksContext value={links}>
-      <NavigationContext value={navigation}>
+      <NavigationContext value={here}>
         <QueryClientProvider client={queryClient}>
           <TRPCProvider trpcClient={trpcClient} queryClient={queryClient}>
             <TooltipProvider>

@@ -46,7 +46,6 @@ export function StateProvider({ children, onSignedOut, roams }: StateProviderPro
         } catch (error) {
           if (gone.signal.aborted) return
           after = null
-          // Goes on asking: while a password is being set there is a moment without a session.
           if (isSignedOut(error)) onSignedOut()
           else setLive((before) => ({ ...before, connected: false }))
           await new Promise((resolve) => setTimeout(resolve, pauseMs * (0.75 + Math.random() / 2)))
