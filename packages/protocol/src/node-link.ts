@@ -14,8 +14,9 @@ const Milliseconds = z.number().check(z.nonnegative())
 export const LINK_DATAGRAM_BYTES_MAX = 1_200
 /** Members told of in one message; a ring of the largest size syncs in one. */
 export const RUMOURS_MAX = 2_048
-/** Candidates told of in a handover that came home a short while ago. */
+/** Candidates that a leader tells of because they came home a short while ago. */
 export const RETURNING_MAX = 8
+const Returning = z._default(z.readonly(z.array(z.object({ nodeId: NodeId, awakeMs: Milliseconds })).check(z.maxLength(RETURNING_MAX))), [])
 
 const Rumour = z.object({
   nodeId: NodeId,
@@ -38,7 +39,7 @@ const LeadershipSeen = z.object({
   leader: z.nullable(z.object({ term: Term, ageMs: Milliseconds, uptimeMs: Milliseconds })),
 })
 export const ElectionWord = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('heartbeat'), term: Term, uptimeMs: Milliseconds }),
+  z.object({ kind: z.literal('heartbeat'), term: Term, uptimeMs: Milliseconds, returning: Returning }),
   z.object({ kind: z.literal('ask') }),
   z.object({ kind: z.literal('seen'), seen: LeadershipSeen }),
   z.object({
@@ -47,7 +48,7 @@ export const ElectionWord = z.discriminatedUnion('kind', [
     resigning: z.boolean(),
     uptimeMs: Milliseconds,
     holdDownMs: Milliseconds,
-    returning: z.readonly(z.array(z.object({ nodeId: NodeId, awakeMs: Milliseconds })).check(z.maxLength(RETURNING_MAX))),
+    returning: Returning,
   }),
 ])
 

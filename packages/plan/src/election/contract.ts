@@ -22,7 +22,8 @@ export interface Returning {
 
 /** Between nodes. Any of them may be lost, doubled, late or out of order. */
 export type ElectionMessage =
-  | { readonly kind: 'heartbeat'; readonly term: Term; readonly uptimeMs: number }
+  /** `returning`: whom the leader holds back, the best RETURNING_MAX of them. Whoever hears it does so too, and leads no sooner itself. */
+  | { readonly kind: 'heartbeat'; readonly term: Term; readonly uptimeMs: number; readonly returning: readonly Returning[] }
   /** “I hear no leader. Do you?” before a takeover. */
   | { readonly kind: 'ask' }
   /** Answer to `ask`, and to a heartbeat of a term that is past. */

@@ -1,9 +1,10 @@
 import type { NodeId } from '@thatdam/protocol/ids'
-import type { ElectionMessage, Now, Returning, Step } from './contract.ts'
+import type { ElectionMessage, Now, Step } from './contract.ts'
 import {
   done,
   follow,
   hear,
+  holdDownOf,
   isLeaseRunning,
   isSame,
   lead,
@@ -13,6 +14,7 @@ import {
   chain,
   STAGGER_PLACES_MAX,
   uptimeMs,
+  withHeldBack,
   type ElectionState,
 } from './state.ts'
 import { compareTerms } from './terms.ts'
@@ -44,22 +46,6 @@ function withReturning(state: ElectionState, nodeIds: readonly NodeId[], now: No
   const since = new Map(state.aliveSinceMs)
   for (const nodeId of awake) since.set(nodeId, now.monotonicMs)
   return { ...state, aliveSinceMs: since, returning: new Set([...state.returning, ...awake]) }
-}
-
-/**
- * What the leader before this one knows of others' absences counts as if this node had seen them leave. Of two returns the later one counts; but since
- * when somebody is there whom this node has not seen come, the leader knows better.
- */
-function withHeldBack(state: ElectionState, told: readonly Returning[], now: Now): ElectionState {
-  const heldBack = told.filter(({ nodeId }) => state.ranking.includes(nodeId))
-  if (heldBack.length === 0) return state
-  const aliveSinceMs = new Map(state.aliveSinceMs)
-  for (const { nodeId, awakeMs } of heldBack) {
-    const sinceMs = aliveSinceMs.get(nodeId)
-    const toldMs = now.monotonicMs - awakeMs
-    if (sinceMs !== undefined) aliveSinceMs.set(nodeId, state.returning.has(nodeId) ? Math.max(sinceMs, toldMs) : toldMs)
-  }
-  return { ...state, aliveSinceMs, returning: new Set([...state.returning, ...heldBack.map(({ nodeId }) => nodeId)]) }
 }
 
 /**
@@ -95,14 +81,14 @@ export function answerWhileFollowing(state: ElectionState, from: NodeId, message
 function onHeartbeat(
   state: ElectionState,
   from: NodeId,
-  { term, uptimeMs: theirs }: Extract<ElectionMessage, { kind: 'heartbeat' }>,
+  { term, uptimeMs: theirs, returning }: Extract<ElectionMessage, { kind: 'heartbeat' }>,
   now: Now,
 ): Step<ElectionState> {
   if (state.highest !== null && compareTerms(state.clusterId, term, state.highest) < 0) {
     // A past leader, or one that rose on the other side of a cut: it learns which number it has to exceed.
     return done(state, { kind: 'send', to: from, message: { kind: 'seen', seen: seenBy(state, now) } })
   }
-  return chain(note(state, term), (noted) => follow(hear(noted, term, theirs, now.monotonicMs)))
+  return chain(note(withHeldBack(state, returning, now), term), (noted) => follow(hear(noted, term, theirs, now.monotonicMs)))
 }
 
 /** Another node hears a leader that this one does not: that one's lease runs for this node too. */
@@ -118,7 +104,7 @@ function onSeen(state: ElectionState, { seen }: Extract<ElectionMessage, { kind:
 
 /**
  * Only the leader of the latest term can hand over, and not to a machine that has only just started, unless it leaves anyway. How long
- * this one has to have been up, the leader knows: whether it is new to it, or was away before.
+ * this one has to have been up, the leader knows: whether it is new to it, or was away before. A leader before it may have known better.
  */
 function onHandover(
   state: ElectionState,
@@ -127,7 +113,8 @@ function onHandover(
   now: Now,
 ): Step<ElectionState> {
   const isFromLeader = term.nodeId === from && (state.highest === null || compareTerms(state.clusterId, term, state.highest) >= 0)
-  const isReady = resigning || (uptimeMs(state, now) >= holdDownMs && now.monotonicMs >= state.quietUntilMs)
+  const upForMs = Math.max(holdDownMs, holdDownOf(state, state.nodeId))
+  const isReady = resigning || (uptimeMs(state, now) >= upForMs && now.monotonicMs >= state.quietUntilMs)
   if (!isFromLeader || !isReady || !state.ranking.includes(state.nodeId)) return done(state)
   const told = withHeldBack(state, returning, now)
   const left = resigning ? withReturning(told, [from], now) : told

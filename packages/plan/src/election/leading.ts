@@ -1,8 +1,22 @@
-import { RETURNING_MAX } from '@thatdam/protocol/node-link'
 import type { NodeId } from '@thatdam/protocol/ids'
 import type { Term } from '@thatdam/protocol/plan'
-import type { ElectionMessage, Now, Returning, Step } from './contract.ts'
-import { done, follow, hear, holdDownOf, lead, note, place, seenBy, chain, uptimeMs, type ElectionState } from './state.ts'
+import type { ElectionMessage, Now, Step } from './contract.ts'
+import {
+  chain,
+  done,
+  follow,
+  hear,
+  heartbeat,
+  heldBackBefore,
+  holdDownOf,
+  lead,
+  note,
+  place,
+  seenBy,
+  uptimeMs,
+  withHeldBack,
+  type ElectionState,
+} from './state.ts'
 import { compareTerms } from './terms.ts'
 
 /** Renews the lease, and asks a better-ranked node to lead once that one has been awake for long enough. */
@@ -10,14 +24,14 @@ export function tickLeading(state: ElectionState, now: Now): Step<ElectionState>
   const { phase } = state
   if (phase.kind !== 'leading') return done(state)
   if (!state.ranking.includes(state.nodeId)) return resign(state, now)
-  const heartbeat = now.monotonicMs < phase.heartbeatAtMs ? done(state) : beat(state, phase, now)
-  return chain(heartbeat, (next) => offerHandover(next, now))
+  const beaten = now.monotonicMs < phase.heartbeatAtMs ? done(state) : beat(state, phase, now)
+  return chain(beaten, (next) => offerHandover(next, now))
 }
 
 function beat(state: ElectionState, phase: Extract<ElectionState['phase'], { kind: 'leading' }>, now: Now): Step<ElectionState> {
   return done(
     { ...state, phase: { ...phase, heartbeatAtMs: now.monotonicMs + state.timing.heartbeatMs } },
-    { kind: 'broadcast', message: { kind: 'heartbeat', term: phase.term, uptimeMs: uptimeMs(state, now) } },
+    { kind: 'broadcast', message: heartbeat(state, phase.term, now) },
   )
 }
 
@@ -34,18 +48,8 @@ function offerHandover(state: ElectionState, now: Now): Step<ElectionState> {
 
 const handover = (state: ElectionState, to: NodeId, word: { term: Term; resigning: boolean; now: Now }): ElectionMessage => {
   const { term, resigning, now } = word
-  const heldBack = returningBefore(state, to, now)
-  return { kind: 'handover', term, resigning, uptimeMs: uptimeMs(state, now), holdDownMs: holdDownOf(state, to), returning: heldBack }
-}
-
-/** Who is ranked better than `to` and came home less than a hold-down ago, or is still out. */
-function returningBefore(state: ElectionState, to: NodeId, now: Now): Returning[] {
-  return state.ranking
-    .slice(0, place(state, to))
-    .filter((nodeId) => state.returning.has(nodeId))
-    .map((nodeId) => ({ nodeId, awakeMs: now.monotonicMs - (state.aliveSinceMs.get(nodeId) ?? now.monotonicMs) }))
-    .filter(({ awakeMs }) => awakeMs < state.timing.holdDownMs)
-    .slice(0, RETURNING_MAX)
+  const returning = heldBackBefore(state, place(state, to), now)
+  return { kind: 'handover', term, resigning, uptimeMs: uptimeMs(state, now), holdDownMs: holdDownOf(state, to), returning }
 }
 
 /**
@@ -81,8 +85,10 @@ export function answerWhileLeading(state: ElectionState, from: NodeId, message: 
   const { phase } = state
   if (phase.kind !== 'leading') return done(state)
   switch (message.kind) {
-    case 'heartbeat':
-      return meet(state, { term: message.term, uptimeMs: message.uptimeMs, heardAtMs: now.monotonicMs }, now)
+    case 'heartbeat': {
+      const { term, uptimeMs: theirsMs, returning } = message
+      return meet(withHeldBack(state, returning, now), { term, uptimeMs: theirsMs, heardAtMs: now.monotonicMs }, now)
+    }
     case 'ask':
       return done(state, { kind: 'send', to: from, message: { kind: 'seen', seen: seenBy(state, now) } })
     case 'seen':
@@ -110,7 +116,7 @@ function meet(state: ElectionState, other: { term: Term; uptimeMs: number; heard
     return done(noted, {
       kind: 'send',
       to: other.term.nodeId,
-      message: { kind: 'heartbeat', term: own, uptimeMs: uptimeMs(noted, now) },
+      message: heartbeat(noted, own, now),
     })
   })
 }

@@ -41,7 +41,7 @@ test('a clock that is set right by a little ends no leadership', () => {
 
 test('a second machine with one’s own id is not heard: a leader goes on, and a follower does not take it for its leader', () => {
   const now = { monotonicMs: 10_100, wallMs: WALL_MS + 10_100 }
-  const message = { kind: 'heartbeat', term: { number: 9_000, nodeId: 'a' }, uptimeMs: 3_600_000 } as const
+  const message = { kind: 'heartbeat', term: { number: 9_000, nodeId: 'a' }, uptimeMs: 3_600_000, returning: [] } as const
   const first = leader()
   expect(election.step(first, { kind: 'message', from: 'a', message }, now, 0.5).state.phase).toEqual(first.phase)
   const fresh = election.initial({ clusterId: CLUSTER_ID, nodeId: 'a', highest: null }, now)

@@ -1,6 +1,7 @@
 import type { ClusterId, NodeId } from '@thatdam/protocol/ids'
+import { RETURNING_MAX } from '@thatdam/protocol/node-link'
 import type { Term } from '@thatdam/protocol/plan'
-import type { ElectionAction, LeadershipSeen, Now, Step } from './contract.ts'
+import type { ElectionAction, ElectionMessage, LeadershipSeen, Now, Returning, Step } from './contract.ts'
 import { laterTerm } from './terms.ts'
 
 /** All in milliseconds. A set of its own, so that the simulator can plant faults in it. */
@@ -134,6 +135,39 @@ export function seenBy(state: ElectionState, now: Now): LeadershipSeen {
 export const uptimeMs = (state: ElectionState, now: Now): number =>
   now.monotonicMs - (state.phase.kind === 'leading' ? Math.min(state.startedAtMs, state.seniorSinceMs) : state.startedAtMs)
 
+/** Of the first `places` of the ranking: who came home less than a hold-down ago, or is still out. */
+export function heldBackBefore(state: ElectionState, places: number, now: Now): Returning[] {
+  return state.ranking
+    .slice(0, places)
+    .filter((nodeId) => state.returning.has(nodeId))
+    .map((nodeId) => ({ nodeId, awakeMs: now.monotonicMs - (state.aliveSinceMs.get(nodeId) ?? now.monotonicMs) }))
+    .filter(({ awakeMs }) => awakeMs < state.timing.holdDownMs)
+    .slice(0, RETURNING_MAX)
+}
+
+/**
+ * What another leader knows of candidates' absences counts as if this node had seen them leave. Of two returns the later one counts; but since
+ * when somebody is there whom this node has not seen come, the leader knows better.
+ */
+export function withHeldBack(state: ElectionState, told: readonly Returning[], now: Now): ElectionState {
+  const heldBack = told.filter(({ nodeId }) => state.ranking.includes(nodeId))
+  if (heldBack.length === 0) return state
+  const aliveSinceMs = new Map(state.aliveSinceMs)
+  for (const { nodeId, awakeMs } of heldBack) {
+    const sinceMs = aliveSinceMs.get(nodeId)
+    const toldMs = now.monotonicMs - awakeMs
+    if (sinceMs !== undefined) aliveSinceMs.set(nodeId, state.returning.has(nodeId) ? Math.max(sinceMs, toldMs) : toldMs)
+  }
+  return { ...state, aliveSinceMs, returning: new Set([...state.returning, ...heldBack.map(({ nodeId }) => nodeId)]) }
+}
+
+export const heartbeat = (state: ElectionState, term: Term, now: Now): ElectionMessage => ({
+  kind: 'heartbeat',
+  term,
+  uptimeMs: uptimeMs(state, now),
+  returning: heldBackBefore(state, state.ranking.length, now),
+})
+
 /** Takes the lead with a term that nobody has used: on disk first, then in force, then told to all. */
 export function lead(state: ElectionState, now: Now): Step<ElectionState> {
   const term: Term = { number: (state.highest?.number ?? 0) + 1 + state.termSkip, nodeId: state.nodeId }
@@ -144,12 +178,7 @@ export function lead(state: ElectionState, now: Now): Step<ElectionState> {
     handoverAtMs: now.monotonicMs,
   } as const
   const next: ElectionState = { ...state, phase, highest: term, known: null, termSkip: 0 }
-  return done(
-    next,
-    { kind: 'persist', term },
-    { kind: 'lead', term },
-    { kind: 'broadcast', message: { kind: 'heartbeat', term, uptimeMs: uptimeMs(next, now) } },
-  )
+  return done(next, { kind: 'persist', term }, { kind: 'lead', term }, { kind: 'broadcast', message: heartbeat(next, term, now) })
 }
 
 export function follow(state: ElectionState): Step<ElectionState> {
