@@ -72,8 +72,6 @@ export class SimLogs {
   private registers = new Map<string, Register>()
   private tags: TagSet
   private held: { op: Op; author: string }[] = []
-  /** When this node last signed something, in world time; edits of a wrong clock are written again when ring time is found. */
-  writtenAtMs = 0
   private sync: SyncState = SYNC_START
   private clock: HlcState = HLC_ZERO
   private nextSyncAtMs = 0
@@ -151,7 +149,6 @@ export class SimLogs {
   private write(id: string, body: Op['body'], times: Times): void {
     const { state, stamp } = tick(this.clock, times.ringMs, this.nodeId)
     this.clock = state
-    this.writtenAtMs = times.worldMs
     const op: Op = { id, hlc: stamp, body }
     const logId = this.ownLogId()
     if (this.outgrown.has(logId)) this.wronglyContinued++

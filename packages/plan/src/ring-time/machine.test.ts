@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Now } from '../election/contract.ts'
-import type { ClockWord } from './contract.ts'
+import type { ClockWord, RingTimeAction } from './contract.ts'
 import { AWAY_GRACE_MS, CLOCKS_MAX, HOLD_OVER_MS, initialRingTime, ringTimeMs, stepRingTime, type RingTimeState } from './machine.ts'
 
 const TRUE_MS = 1_800_000_000_000
@@ -44,13 +44,18 @@ function talk(machines: readonly Machine[], fromMs: number, toMs: number): void 
         draw,
       )
       machine.state = state
-      for (const { to, message } of actions) {
-        const other = machines.find((each) => each.state.nodeId === to)
-        if (other === undefined) continue
-        const event = { kind: 'message', from: state.nodeId, message } as const
-        other.state = stepRingTime(other.state, event, other.now(atMs), 0).state
-      }
+      deliver(machines, state.nodeId, actions, atMs)
     }
+  }
+}
+
+function deliver(machines: readonly Machine[], from: string, actions: readonly RingTimeAction[], atMs: number): void {
+  for (const { to, message } of actions) {
+    const other = machines.find((each) => each.state.nodeId === to)
+    if (other === undefined) continue
+    const { state, actions: answers } = stepRingTime(other.state, { kind: 'message', from, message }, other.now(atMs), 0)
+    other.state = state
+    deliver(machines, to, answers, atMs)
   }
 }
 
@@ -192,4 +197,14 @@ test('any ring comes to one time; with any clock that follows a server, to that 
     }),
     { numRuns: 60 },
   )
+})
+
+test('two sides of a cut, of which no clock is right, agree a few seconds after they found each other', () => {
+  const all = Array.from({ length: 40 }, (_, place) => new Machine(`m${place}`, ((place * 7_919) % 40) * YEAR_MS))
+  talk(all.slice(0, 20), 0, 60_000)
+  talk(all.slice(20), 0, 60_000)
+  const times = (atMs: number): number => new Set(all.map((machine) => machine.offAt(atMs))).size
+  expect(times(60_000)).toBe(2)
+  talk(all, 60_500, 66_500)
+  expect(times(66_500)).toBe(1)
 })

@@ -5,6 +5,10 @@ import type { ClockHeard, ClockWord, RingTimeAction, RingTimeEvent } from './con
 
 /** A clock is told to one other member this often: in a ring of n all know all after about log n times this. */
 export const TELL_MS = 2_000
+/** As often while a clock that could count is unknown: two sides of a cut that find each other soon agree. */
+export const SEARCH_MS = 1_000
+/** Answers keep this apart, whoever asks: views of a large ring that differ would answer each other for ever. */
+export const ANSWER_MS = 250
 /** The clock of a member that fell silent counts for this long: taken for away by mistake, it is back sooner, and nobody's median has moved. */
 export const AWAY_GRACE_MS = 15_000
 /** The median is taken of this many clocks at most, and all nodes take the same ones. Bounds a message too. */
@@ -34,6 +38,7 @@ export interface RingTimeState {
   /** When a member whose clock is held fell silent, by this node's monotonic clock. */
   readonly leftAtMs: ReadonlyMap<NodeId, number>
   readonly nextTellAtMs: number
+  readonly nextAnswerAtMs: number
   /** Both clocks at the last event. */
   readonly last: Now
 }
@@ -43,6 +48,8 @@ export interface RingTimeState {
  * reach follows one, but some did, what they said then goes on to count for a day: who knew the time does not lose it with its one teacher.
  *
  *     own clock ──▶ told to a member, with the clocks of others ──▶ held there while its owner answers ──▶ median of the same few everywhere
+ *
+ * Whoever tells less than the other one knows is answered at once: a clock that is missing is missed, and not waited for.
  *
  * Word of a clock does not age: as both clocks go on, its offset stays right until its owner says otherwise. Who forgot a clock because no word
  * of it came by for a while would take the median of others than its neighbours do, and clocks that nobody vouches for lie years apart.
@@ -58,6 +65,7 @@ export const initialRingTime = (nodeId: NodeId, now: Now): RingTimeState => ({
   vouched: new Map(),
   leftAtMs: new Map(),
   nextTellAtMs: now.monotonicMs,
+  nextAnswerAtMs: now.monotonicMs,
   last: now,
 })
 
@@ -74,8 +82,12 @@ export function stepRingTime(
   switch (event.kind) {
     case 'alive':
       return { state: withAlive(state, event.alive, now), actions: [] }
-    case 'message':
-      return { state: takeIn(state, event.from, event.message, now), actions: [] }
+    case 'message': {
+      const next = takeIn(state, event.from, event.message, now)
+      if (now.monotonicMs < next.nextAnswerAtMs || !lacks(event.from, event.message, next, now)) return { state: next, actions: [] }
+      const answer: RingTimeAction = { kind: 'send', to: event.from, message: wordOf(next, now) }
+      return { state: { ...next, nextAnswerAtMs: now.monotonicMs + ANSWER_MS }, actions: [answer] }
+    }
     case 'tick':
       return tick(state, event.isSynchronised, now, random)
   }
@@ -89,6 +101,24 @@ function withAlive(state: RingTimeState, alive: ReadonlySet<NodeId>, now: Now): 
     else if (state.alive.has(nodeId)) leftAtMs.set(nodeId, now.monotonicMs)
   }
   return { ...state, alive, leftAtMs }
+}
+
+/** Where no clock in reach follows a time server, and none is held over: those that all have to know to agree. Else none has to be looked for. */
+function wanted(state: RingTimeState, now: Now): readonly NodeId[] {
+  const isVouched =
+    state.isSynchronised || lasting(state.vouched, now).length > 0 || inReach(state, now).some((clock) => clock.isSynchronised)
+  if (isVouched) return []
+  const ids = [...state.alive]
+  return ids.length <= CLOCKS_MAX ? ids : ids.toSorted(byText).slice(0, CLOCKS_MAX)
+}
+
+const isSearching = (state: RingTimeState, now: Now): boolean =>
+  wanted(state, now).some((nodeId) => nodeId !== state.nodeId && !state.clocks.has(nodeId))
+
+/** A clock that this node holds, and that all have to know. */
+function lacks(from: NodeId, { heard }: ClockWord, state: RingTimeState, now: Now): boolean {
+  const told = new Set([from, ...heard.map(({ nodeId }) => nodeId)])
+  return wanted(state, now).some((nodeId) => !told.has(nodeId) && nodeId !== state.nodeId && state.clocks.has(nodeId))
 }
 
 /** Unix milliseconds. Ask at each use: this node's own clock may have jumped since the last event. */
@@ -141,7 +171,8 @@ function tick(
   const clocks = kept(inReach(state, now))
   const leftAtMs = new Map([...state.leftAtMs].filter(([nodeId]) => clocks.has(nodeId)))
   const vouched = byId(firstOf(lasting(isSynchronised ? withOwn(current, now) : state.vouched, now)))
-  const next = { ...current, clocks, leftAtMs, vouched, nextTellAtMs: now.monotonicMs + TELL_MS * (0.75 + random / 2) }
+  const told = { ...current, clocks, leftAtMs, vouched }
+  const next = { ...told, nextTellAtMs: now.monotonicMs + (isSearching(told, now) ? SEARCH_MS : TELL_MS) * (0.75 + random / 2) }
   const others = [...state.alive].filter((nodeId) => nodeId !== state.nodeId)
   const to = others[Math.floor(random * others.length)]
   return { state: next, actions: to === undefined ? [] : [{ kind: 'send', to, message: wordOf(next, now) }] }
