@@ -284,7 +284,10 @@ export class SimNode {
       if (this.inbox.length < INBOX_MAX) this.inbox.push({ from, letter, ring })
       return
     }
-    if (!this.isHeard(from, ring, letter)) return
+    if (!this.isHeard(from, ring, letter)) {
+      if (ring === this.ring.fingerprint) this.ring.refuse(from)
+      return
+    }
     this.worldMs = worldMs
     if (letter.of === 'election') this.elect({ kind: 'message', from, message: letter.message }, worldMs)
     else if (letter.of === 'membership') this.member({ kind: 'message', from, message: letter.message }, worldMs)

@@ -207,6 +207,13 @@ export class SimRing {
     }
   }
 
+  /** One that speaks as if it were a member: if it was one, it is shown how it came to be none. */
+  refuse(from: string): void {
+    const { fingerprint } = this
+    const records = [...this.records.values()]
+    if (this.view.roster.removed.has(from)) this.shell.send(from, { kind: 'records', fingerprint, records })
+  }
+
   private issue(body: RosterBody): void {
     const record = sign(this.shell.nodeId, body)
     this.add([record])

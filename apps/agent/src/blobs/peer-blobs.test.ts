@@ -71,6 +71,7 @@ async function holder(nodeId: string, plan: readonly ServiceName[] = ['blob-stor
     port: 0,
     bindAddress: '127.0.0.1',
     memberOf: () => member,
+    wasMember: () => false,
     routes: () =>
       routes.map((route) => ({
         ...route,

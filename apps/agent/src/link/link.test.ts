@@ -33,6 +33,7 @@ async function serve(members: Member[]): Promise<{ key: KeyPair; port: number; p
     port: 0,
     bindAddress: '127.0.0.1',
     memberOf: (publicKey) => members.find((one) => one.publicKey === publicKey) ?? null,
+    wasMember: () => false,
     routes: () => [
       { method: 'GET', path: '/v1/open', open: true, run: async ({ peer }) => json({ peer: peer?.publicKey ?? null }) },
       { method: 'GET', path: '/v1/who', run: async (call) => json({ who: memberOf(call).nodeId }) },

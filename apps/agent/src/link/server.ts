@@ -37,6 +37,8 @@ export interface NodeRoute {
   readonly path: string
   /** Answered to anybody: it judges what it is given by itself. */
   readonly open?: boolean
+  /** Answered also to who once was a member, under any of its keys. */
+  readonly former?: boolean
   /** Null: it has answered itself. */
   readonly run: (call: NodeCall) => Promise<Answer | null>
 }
@@ -49,6 +51,8 @@ export interface NodeServerOptions {
   /** Null: every address of this machine. */
   readonly bindAddress: string | null
   readonly memberOf: (publicKey: string) => Member | null
+  /** A key that is good no more. */
+  readonly wasMember: (publicKey: string) => boolean
   readonly routes: () => readonly NodeRoute[]
   /** A member's key was proved over a connection from this address. */
   readonly onProved: (publicKey: string, address: string) => void
@@ -147,7 +151,8 @@ export class NodeServer {
     const peer = this.peerOf(request.socket as TLSSocket)
     const route = this.routes().find((one) => (one.path.endsWith('/') ? path.startsWith(one.path) : path === one.path))
     const isMember = peer !== null && peer.member !== null
-    if (route?.open !== true && !isMember) return STRANGER
+    const isHeard = isMember || route?.open === true || (route?.former === true && peer !== null && this.options.wasMember(peer.publicKey))
+    if (!isHeard) return STRANGER
     if (route === undefined || (route.method !== 'any' && route.method !== request.method)) return { status: 404, body: NOT_FOUND_BODY }
     const address = request.socket.remoteAddress ?? 'unknown'
     if (isMember) {

@@ -20,6 +20,7 @@ export async function openNodePort(ports: RingPartPorts, part: () => RingPart): 
         port,
         bindAddress: env.node.bindAddress,
         memberOf: (publicKey) => store.memberByKey(publicKey),
+        wasMember: (publicKey) => store.wasMember(publicKey),
         routes: () => part().routes(),
         onProved: (publicKey) => part().proved(publicKey),
         log: (message, error) => log.error(message, error),

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { recordHash } from '@thatdam/control/roster'
+import { remove } from '@thatdam/control/roster-edit'
 import { until } from '../testing/until.ts'
 import type { RingPart } from './ring-part.ts'
 import { admission, foundRing, identities, openPart } from './testing/ring.ts'
@@ -65,4 +66,18 @@ test('who is let in by one is known to all within a moment, and who is put out i
   await expect(
     other?.client.call({ publicKey: founder.key.publicKey, method: 'POST', path: '/v1/messages', body: {}, timeoutMs: 2_000 }),
   ).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+})
+
+test('who was off when it was put out learns of it when it is back', { timeout: 60_000 }, async () => {
+  const members = identities(names)
+  const [founder, second, third] = members
+  if (!founder || !second || !third) throw new Error('three')
+  const records = foundRing(members)
+  const parts = await openAll([founder, second], records)
+  await until('two are awake to each other', () => parts.every((part) => part.awake.size === 2), 15_000)
+  const [removing] = parts
+  await removing?.store.edit(founder.key, (desk) => remove(desk, third.nodeId))
+  const gone = await openPart(third, records, { address: '127.77.0.3', port: PORT, seeds: SEEDS, ranking: names })
+  opened.push(gone)
+  await until('it knows', () => gone.store.member(third.nodeId) === null, 15_000)
 })

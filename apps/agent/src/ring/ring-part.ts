@@ -7,6 +7,7 @@ import type { Self } from '@thatdam/discovery/announcement'
 import { parseBackend, parseSeeds, usualMethods } from '@thatdam/discovery/methods'
 import { NODE_PORT } from '@thatdam/protocol/discovery'
 import { MessagesRequest, type NodeMessage } from '@thatdam/protocol/node-link'
+import { ThatdamError } from '@thatdam/protocol/errors'
 import type { Term } from '@thatdam/protocol/plan'
 import type { Log } from '../log.ts'
 import { Leadership } from './leadership.ts'
@@ -250,8 +251,7 @@ export class RingPart {
       rosterDigest: () => store.digest,
       addresses: this.addresses,
       udp: this.discovery.port,
-      stream: (member, request) =>
-        this.client.call({ publicKey: member.publicKey, method: 'POST', path: '/v1/messages', body: request, timeoutMs: MESSAGES_MS_MAX }),
+      stream: (member, request) => this.stream(member, request),
       onMessage: (from, message) => this.receive(from, message),
       onOtherRoster: (from) => {
         const member = store.member(from)
@@ -259,6 +259,16 @@ export class RingPart {
       },
       nowMs: () => performance.now(),
     })
+  }
+
+  private async stream(member: Member, body: MessagesRequest): Promise<void> {
+    try {
+      await this.client.call({ publicKey: member.publicKey, method: 'POST', path: '/v1/messages', body, timeoutMs: MESSAGES_MS_MAX })
+    } catch (error) {
+      // To that one this machine is a stranger: one of them has not heard of something.
+      if (error instanceof ThatdamError && error.code === 'UNAUTHENTICATED') this.rosterSync.meet(member)
+      throw error
+    }
   }
 
   private receive(from: string, message: NodeMessage): void {

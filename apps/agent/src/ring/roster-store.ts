@@ -68,6 +68,11 @@ export class RosterStore {
     return this.roster.byKey.get(publicKey) ?? null
   }
 
+  /** By a key that is good no more: its machine was removed, or has another key now. */
+  wasMember(publicKey: string): boolean {
+    return this.memberByKey(publicKey) === null && [...this.roster.signers.values()].some((keys) => keys.has(publicKey))
+  }
+
   /** Called after each change, when it is on disk. @returns how to stop. */
   onChange(listener: () => void): () => void {
     this.listeners.add(listener)

@@ -62,19 +62,24 @@ export class RosterSync {
     return {
       method: 'POST',
       path: '/v1/roster',
-      run: async ({ request }) => json(await this.answer(parseBody(RosterExchange, await readJson(request, BODY_BYTES_MAX)))),
+      // A machine that was away when it was removed learns of it here.
+      former: true,
+      run: async ({ request, peer }) => {
+        const exchange = parseBody(RosterExchange, await readJson(request, BODY_BYTES_MAX))
+        return json(await this.answer(exchange, peer?.member !== null))
+      },
     }
   }
 
-  private async answer({ fingerprint, ids, records }: RosterExchange): Promise<RosterExchangeAnswer> {
+  private async answer({ fingerprint, ids, records }: RosterExchange, isMember: boolean): Promise<RosterExchangeAnswer> {
     const { store } = this.options
     if (fingerprint !== store.fingerprint) throw new ThatdamError('CONFLICT', 'This machine belongs to another ring.')
-    if (records.length > 0) await store.merge(records)
+    if (records.length > 0 && isMember) await store.merge(records)
     if (ids === null) return { records: [], wanted: [] }
     const held = new Set(idsOf(store.keeper.records))
     return {
       records: missing(store.keeper.records, ids).slice(0, SYNC_RECORDS_MAX),
-      wanted: ids.filter((id) => !held.has(id)).slice(0, SYNC_RECORDS_MAX),
+      wanted: isMember ? ids.filter((id) => !held.has(id)).slice(0, SYNC_RECORDS_MAX) : [],
     }
   }
 

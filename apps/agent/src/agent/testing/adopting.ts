@@ -22,7 +22,16 @@ export async function openServer(
   memberOf: (publicKey: string) => Member | null = () => null,
 ): Promise<Opened> {
   const at = { port: 0, bindAddress: '127.0.0.1' }
-  const server = await NodeServer.open({ ...at, key, nodeId, memberOf, routes: () => routes, onProved: () => {}, log: () => {} })
+  const server = await NodeServer.open({
+    ...at,
+    key,
+    nodeId,
+    memberOf,
+    wasMember: () => false,
+    routes: () => routes,
+    onProved: () => {},
+    log: () => {},
+  })
   return { port: server.port, publicKey: key.publicKey, close: () => server.close() }
 }
 
