@@ -355,6 +355,7 @@ export class Agent {
       identity: this.identity,
       version: this.version,
       log,
+      replan: () => void this.plan(),
       own: () => this.shared.own(this.settings.value),
       others: (nodeId) => this.shared.other(nodeId),
       policy: () => this.shared.policy,

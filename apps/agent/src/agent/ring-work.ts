@@ -15,6 +15,7 @@ import { BlobPart, type BlobPartPorts } from '../blobs/blob-part.ts'
 import { JobPart } from '../jobs/job-part.ts'
 import { Reports, reportToLeader } from '../ring/reports.ts'
 import { Supervisor } from '../ring/supervisor.ts'
+import { Absences } from '../ring/absences.ts'
 import { ringNodes, type KnownOf } from '../ring/ring-nodes.ts'
 import { tellWishes, wishesRoute } from '../ring/wishes.ts'
 import type { Identity } from '../state/identity.ts'
@@ -43,6 +44,8 @@ export interface RingWorkPorts {
   /** A plan of the leader, checked and accepted. */
   readonly take: (plan: SignedPlan) => Promise<void>
   readonly report: () => MemberReport
+  /** Facts are as they were; who may do the work is not. */
+  readonly replan: () => void
   /** All members as the console shows them. */
   readonly members: () => LocalState['members']
   /** The owner's wishes for this machine that wait for an admitter; null: none. */
@@ -64,13 +67,16 @@ export class RingWork {
   readonly supervisor: Supervisor
   private readonly jobs: JobPart
   private readonly ports: RingWorkPorts
+  private readonly followAbsences: (signal: AbortSignal) => Promise<void>
 
   constructor(ports: RingWorkPorts) {
     this.ports = ports
     const { paths, identity, host, log } = ports
     this.reports = new Reports(() => ports.version.bump())
     const known = (nodeId: string): KnownOf | null => (nodeId === identity.nodeId ? ports.own() : ports.others(nodeId))
-    const nodes = () => ringNodes(host.store.roster, host.part.awake, known)
+    const absences = new Absences({ contactAgeMs: (nodeId) => host.part.contactAgeMs(nodeId) })
+    const nodes = () => absences.in(ringNodes(host.store.roster, host.part.awake, known))
+    this.followAbsences = (signal) => absences.follow(nodes, ports.replan, signal)
     this.orders = new Orders({
       client: () => host.part.client,
       member: (nodeId) => host.store.member(nodeId),
@@ -88,6 +94,7 @@ export class RingWork {
       libraryPath: paths.library,
       planOf: (nodeId) => this.keeper.bodyOf(nodeId),
       nodes,
+      absences,
       version: ports.version,
       log,
     })
@@ -146,6 +153,7 @@ export class RingWork {
     loops.start('reports to the leader', (signal) =>
       reportToLeader({ client: () => host.part.client, version, leader: () => this.otherLeader(), compose: this.ports.report }, signal),
     )
+    loops.start('who is away for long', this.followAbsences)
     this.blobs.startLoops(loops)
     this.jobs.startLoops(loops)
   }

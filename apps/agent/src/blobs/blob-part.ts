@@ -10,6 +10,7 @@ import type { RingHost } from '../agent/ring-host.ts'
 import type { NodeCall, NodeRoute } from '../link/server.ts'
 import type { Log } from '../log.ts'
 import type { Loops } from '../loops/supervisor.ts'
+import type { Absences } from '../ring/absences.ts'
 import type { Version } from '../state/version.ts'
 import { Bell } from './bell.ts'
 import type { BlobDisk } from './disk.ts'
@@ -32,6 +33,7 @@ export interface BlobPartPorts {
   readonly planOf: (nodeId: NodeId) => PlanBody | null
   /** The members of the ring whose facts are known. */
   readonly nodes: () => readonly PlannedNode[]
+  readonly absences: Absences
   readonly version: Version
   readonly log: Log
 }
@@ -44,7 +46,6 @@ export class BlobPart {
   /** The library's index has news. */
   readonly news = new Bell()
   private readonly ports: BlobPartPorts
-  private readonly startedAtMs = performance.now()
   private disk: Promise<BlobDisk> | null = null
   private peers: Promise<PeerBlobs> | null = null
   private library: LibraryIndex | null = null
@@ -157,16 +158,10 @@ export class BlobPart {
 
   private layout(): Layout | null {
     if (!this.isRing || this.weight === 0) return null
-    const { planOf, nodeId, nodes } = this.ports
-    const members = nodes().map((node) => ({ ...node, longAway: this.isLongAway(node) }))
+    const { planOf, nodeId, nodes, absences } = this.ports
+    const members = nodes().map((node) => ({ ...node, longAway: absences.isLongAway(node, LONG_AWAY_MS) }))
     const plans = new Map(members.flatMap((node) => [[node.nodeId, planOf(node.nodeId)] as const]).filter(isPlanned))
     return layoutOf(storeNodesOf(members, plans), plans.get(nodeId)?.storage.replicas ?? 1)
-  }
-
-  private isLongAway({ nodeId, alive }: PlannedNode): boolean {
-    if (alive) return false
-    const sinceMs = this.ports.host.part.contactAgeMs(nodeId) ?? performance.now() - this.startedAtMs
-    return sinceMs > LONG_AWAY_MS
   }
 
   private openDisk(): Promise<BlobDisk> {
