@@ -185,6 +185,31 @@ test('the cloud stopped, the agent stopped and started again: it runs on by its 
   expect(after.cloud.reason).toContain('nothing answers at that address')
 })
 
+test('what is changed while the cloud is away, also over a restart, reaches the cloud when it is back', async () => {
+  await joinWith(freshToken())
+  await start()
+  await until('a report', lastReport)
+  const port = Number(new URL(control.url).port)
+  await control.unplug()
+  await until('it is said', async () => (await state()).cloud.state === 'away')
+  const { nodeId } = (await state()).node
+  const set = (field: string, value: unknown) =>
+    local('/local/ops', 'POST', { ops: [{ body: { kind: 'node.set', subject: nodeId, field, value, replaces: null } }] })
+  await set('name', 'Attic')
+  await until('it is a setting here', async () => (await state()).settings.name === 'Attic')
+  await agent?.stop()
+  await start()
+  await until('the new start is away too', async () => (await state()).cloud.state === 'away')
+  await set('labels', ['studio'])
+  expect(lastReport()?.settings.value).not.toMatchObject({ name: 'Attic' })
+  await control.start(port)
+  await until(
+    'the cloud has both',
+    () => lastReport()?.settings.value.name === 'Attic' && lastReport()?.settings.value.labels[0] === 'studio',
+    70_000,
+  )
+}, 90_000)
+
 test('INDEX_PATHS counts as an edit only when it changed since the last start', async () => {
   await start({ INDEX_PATHS: `${at('a')};${at('b')}` })
   const { nodeId } = (await state()).node

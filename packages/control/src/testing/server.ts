@@ -59,14 +59,19 @@ export class TestControl {
     return Date.now() + this.skewMs
   }
 
-  async start(): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
+  async start(port = 0): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve))
     this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
     return this
   }
 
   async stop(): Promise<void> {
     this.hub.shut()
+    await this.unplug()
+  }
+
+  /** Nobody reaches it any more; what it knows stays. `start` with its port brings it back. */
+  async unplug(): Promise<void> {
     this.#server.closeAllConnections()
     await new Promise((resolve) => this.#server.close(resolve))
   }
