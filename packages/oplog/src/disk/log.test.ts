@@ -209,6 +209,36 @@ describe('a log that is not as it was', () => {
     expect(thrown(() => open(options)).message).toContain('Move it away')
   })
 
+  test('after a replacement of the key its logs begin new epochs, and what the old key signed stays', () => {
+    const before = filled()
+    const old = open(before)
+    const [epochs, head] = [(['library', 'ring'] as const).map((scope) => old.epoch(scope)), old.head('library')]
+    old.close()
+    const after = { ...before, signer: testSigner(), formerKeys: [testSigner().publicKey, before.signer.publicKey] }
+    const log = open(after)
+    expect([log.position, log.head('library'), log.epoch('ring') === epochs[1]]).toEqual([1000, null, false])
+    expect(log.append([{ body: blob() }])).toHaveLength(1)
+    expect(log.verifyAll()).toEqual({ batches: 1, ops: 1 })
+    const kept = log.batches(`${NODE}/${epochs[0] ?? ''}`, 1)
+    expect([kept.length, kept[0]?.signer]).toEqual([head?.sequence, before.signer.publicKey])
+    const [fresh] = log.batches(log.ownLogId('library'), 1)
+    expect([fresh?.header.previous, fresh?.signer]).toEqual(['0'.repeat(64), after.signer.publicKey])
+    const epoch = log.epoch('library')
+    log.close()
+    // Neither another start nor the old key begins one more.
+    expect(open(after).epoch('library')).toBe(epoch)
+    opened.at(-1)?.close()
+    expect(thrown(() => open(before)).message).toContain('identity.json')
+  })
+
+  test('a damaged log is not hidden behind a new key', () => {
+    const before = filled()
+    sql(`UPDATE ops SET text = replace(text, '"sizeBytes":1', '"sizeBytes":2') WHERE batch = 20 AND place = 1`)
+    const after = { ...before, signer: testSigner(), formerKeys: [before.signer.publicKey] }
+    expect(thrown(() => open(after)).message).toContain('is damaged')
+    expect(thrown(() => open(before)).message).toContain('is damaged')
+  })
+
   test('a second agent is told, and the first goes on', () => {
     const log = open()
     expect(thrown(() => open()).message).toContain('Another agent has')

@@ -26,6 +26,8 @@ export type OpLogOptions = {
   nodeId: string
   /** The node's own key: only the agent signs. */
   signer: BatchSigner
+  /** Keys that this node had before. A log of one of them goes on under the key of `signer`: new epochs, and the old ones stay as they were signed. */
+  formerKeys?: readonly string[]
   verify: VerifyBatchSignature
   /** Ring time, unix ms. */
   clock: () => number
@@ -61,7 +63,8 @@ export class OpLog {
   #closed = false
 
   /**
-   * Opens or makes the log and checks it: its pages, the newest batch of each own log, that it is this node's.
+   * Opens or makes the log and checks it: its pages, the newest batch of each own log, that it is this node's. After a replacement of the node's
+   * key its own logs begin new epochs.
    * @throws ThatdamError CONFLICT for a damaged log, another node's log, one of another format, or one that another agent has open; it is left
    * as it is.
    */
@@ -90,18 +93,21 @@ export class OpLog {
     requireFormat(file, db)
     this.#statements = prepareAll(db)
     this.#feedId = this.#meta('feed')
-    if (this.#meta('node') !== options.nodeId || this.#meta('key') !== options.signer.publicKey) {
+    const key = this.#meta('key')
+    const { publicKey } = options.signer
+    if (this.#meta('node') !== options.nodeId || (key !== publicKey && options.formerKeys?.includes(key) !== true)) {
       throw new ThatdamError(
         'CONFLICT',
         `${file} belongs to the node ${this.#meta('node')}, not to this one. Put its identity.json back, or choose another state directory.`,
       )
     }
     this.#checkPages()
-    this.#own = new Map(SCOPES.map((scope) => [scope, readOwnLog(this.#statements, scope, { file, ...options })]))
+    this.#own = new Map(SCOPES.map((scope) => [scope, readOwnLog(this.#statements, scope, { file, key, ...options })]))
     this.#index = new LogIndex(this.#statements)
     const [ms, counter] = (this.#statements.meta.get('clock')?.['value'] ?? '').toString().split('-').map(Number)
     this.#clock = ms === undefined || counter === undefined ? HLC_ZERO : { ms, counter }
     this.#position = Number(this.#statements.lastPosition.get()?.['position'] ?? 0)
+    if (key !== publicKey) this.#goOnUnder(publicKey)
   }
 
   /** Changes when the feed was rebuilt: readers start again from 0. */
@@ -207,7 +213,8 @@ export class OpLog {
   verifyAll(): { batches: number; ops: number } {
     this.#requireOpen()
     this.#check('PRAGMA integrity_check(1)')
-    const found = [...this.#own.values()].map((log) => verifyOwnLog(this.#statements, log, { file: this.file, ...this.#options }))
+    const key = this.#options.signer.publicKey
+    const found = [...this.#own.values()].map((log) => verifyOwnLog(this.#statements, log, { file: this.file, key, ...this.#options }))
     return found.reduce((sum, one) => ({ batches: sum.batches + one.batches, ops: sum.ops + one.ops }), { batches: 0, ops: 0 })
   }
 
@@ -290,12 +297,10 @@ export class OpLog {
   /** An own log goes on under a new random epoch: peers hold more of it than this node does. The old epoch stays as a log of its own. */
   beginEpoch(scope: OpScope): void {
     this.#requireOpen()
-    const epoch = bytesToHex(this.#options.random(16))
-    this.#transaction(() => {
-      this.#statements.setMeta.run(`epoch ${scope}`, epoch)
-      this.#statements.dropMeta.run(`head ${scope}`)
-    })
-    this.#own.set(scope, { scope, epoch, head: null })
+    this.#own.set(
+      scope,
+      this.#transaction(() => this.#freshEpoch(scope)),
+    )
   }
 
   /** Positions at which one log has two batches: its node's disk was copied, or its key is in other hands. At most 100. */
@@ -306,6 +311,23 @@ export class OpLog {
       sequence: Number(row['sequence']),
       hashes: String(row['hashes']).split(',').toSorted(),
     }))
+  }
+
+  /** Key and epochs change together: a log is of one key from its first batch to its last. */
+  #goOnUnder(publicKey: string): void {
+    const fresh = this.#transaction(() => {
+      this.#statements.setMeta.run('key', publicKey)
+      return SCOPES.map((scope) => this.#freshEpoch(scope))
+    })
+    for (const log of fresh) this.#own.set(log.scope, log)
+  }
+
+  /** Inside a transaction. */
+  #freshEpoch(scope: OpScope): OwnLog {
+    const epoch = bytesToHex(this.#options.random(16))
+    this.#statements.setMeta.run(`epoch ${scope}`, epoch)
+    this.#statements.dropMeta.run(`head ${scope}`)
+    return { scope, epoch, head: null }
   }
 
   #ownLog(scope: OpScope): OwnLog {

@@ -1,6 +1,6 @@
 import type { OpScope } from '@thatdam/protocol/ops'
 import { batchHash, contentFault, type LogHead } from '../batch.ts'
-import type { BatchSigner, VerifyBatchSignature } from '../signing.ts'
+import type { VerifyBatchSignature } from '../signing.ts'
 import { batchOf } from './rows.ts'
 import { damaged } from './schema.ts'
 import type { Statements } from './statements.ts'
@@ -11,7 +11,8 @@ const ZEROS = '0'.repeat(64)
 /** One of the two logs that this node writes. */
 export type OwnLog = { readonly scope: OpScope; readonly epoch: string; readonly head: LogHead }
 
-type Checks = { file: string; nodeId: string; signer: BatchSigner; verify: VerifyBatchSignature }
+/** `key`: the one that signs this log. */
+type Checks = { file: string; nodeId: string; key: string; verify: VerifyBatchSignature }
 
 /** The newest batch of an own log, checked against its signature, its ops, the one before it and what the last write noted. */
 export function readOwnLog(statements: Statements, scope: OpScope, checks: Checks): OwnLog {
@@ -54,7 +55,7 @@ export function verifyOwnLog(statements: Statements, log: OwnLog, checks: Checks
   return { batches: count, ops }
 }
 
-function requireSound(batch: ReturnType<typeof batchOf>, sequence: number, { file, signer, verify }: Checks): void {
-  const fault = batch.header.sequence === sequence ? contentFault(batch, signer.publicKey, verify) : 'gap'
+function requireSound(batch: ReturnType<typeof batchOf>, sequence: number, { file, key, verify }: Checks): void {
+  const fault = batch.header.sequence === sequence ? contentFault(batch, key, verify) : 'gap'
   if (fault !== null) throw damaged(file, `batch ${sequence} does not verify (${fault})`)
 }
