@@ -2,7 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Comer, confirms, FOUNDING_LEASE_MS, type FoundedRing, isLapsed, placeInRing, standingOf } from './founding.ts'
 import { generateKey, type KeyPair } from './keys.ts'
+import { rekey, useKey } from './roster-edit.ts'
 import { recordHash } from './roster.ts'
+import { TestRing } from './testing/ring.ts'
 import { sampleAdmission, sampleGenesis, sampleRemoval } from './testing/samples.ts'
 
 const ada = generateKey()
@@ -35,6 +37,19 @@ describe('who founds the ring', () => {
     const forged = { ...bobIn, signer: bob.publicKey, signature: bob.sign('thatdam-roster-v1', bobIn.body) }
     expect(standingOf({ ...bobOfAda, records: [forged] })).toEqual({ kind: 'unproven' })
     expect(standingOf({ ...bobOfAda, records: [bobIn, sampleRemoval(ada, 'bob', bobIn, [bobIn])] })).toEqual({ kind: 'removed' })
+  })
+
+  test('a machine that replaced its key is the one that founded, also for who saw neither record', () => {
+    const fresh = generateKey()
+    const ring = new TestRing([genesis], recordHash(genesis.body))
+    ring.take(rekey(ring.desk(ada), 'ada', fresh.publicKey))
+    ring.take(useKey(ring.desk(fresh)))
+    const comer = { ...adaAlone, nodeKey: fresh.publicKey, records: ring.records.slice(1) }
+    expect(standingOf(comer)).toEqual({ kind: 'alone' })
+    expect(placeInRing(foundedBy(adaAlone), comer, 1)).toEqual({ kind: 'founder' })
+    const thief = { ...comer, nodeKey: generateKey().publicKey }
+    expect(placeInRing(foundedBy(adaAlone), thief, 1)).toEqual({ kind: 'member' })
+    expect(standingOf({ ...comer, nodeKey: ada.publicKey })).toEqual({ kind: 'unproven' })
   })
 
   test('the first is appointed, the others wait; asking again changes nothing', () => {

@@ -1,4 +1,5 @@
 import type { GenesisRecord, RosterRecord } from '@thatdam/protocol/roster'
+import { formerKeys } from './key-chain.ts'
 import { verifySignature } from './keys.ts'
 import { foldRoster, recordHash } from './roster.ts'
 
@@ -38,8 +39,13 @@ export interface Comer {
 /** `alone`: it founded a ring of one. `removed`: it was in a ring, and is no more. `unproven`: its genesis is another's, and nothing shows that it belongs there. */
 export type Standing = { readonly kind: 'alone' | 'removed' | 'unproven' } | { readonly kind: 'member'; readonly others: number }
 
+/** It may have replaced its key since the control plane saw it last. */
+const keysBefore = ({ nodeKey: publicKey, nodeId, records }: Comer): string[] =>
+  formerKeys(records, { nodeId, publicKey, verify: verifySignature })
+
 export function standingOf({ nodeKey, nodeId, genesis, records }: Comer): Standing {
-  const own = genesis.body.founder.publicKey === nodeKey
+  const { founder } = genesis.body
+  const own = founder.nodeId === nodeId && [nodeKey, ...keysBefore({ nodeKey, nodeId, genesis, records })].includes(founder.publicKey)
   if (records.length === 0) return { kind: own ? 'alone' : 'unproven' }
   const roster = foldRoster([genesis, ...records], recordHash(genesis.body), verifySignature)
   const isMember = roster.byKey.get(nodeKey)?.nodeId === nodeId
@@ -63,7 +69,8 @@ export type Placement =
 export function placeInRing(ring: FoundedRing | null, comer: Comer, nowMs: number): Placement {
   const standing = standingOf(comer)
   if (ring !== null && !isLapsed(ring, nowMs)) {
-    if (ring.genesisHash === recordHash(comer.genesis.body)) return { kind: ring.founderKey === comer.nodeKey ? 'founder' : 'member' }
+    const isFounder = ring.founderKey === comer.nodeKey || keysBefore(comer).includes(ring.founderKey)
+    if (ring.genesisHash === recordHash(comer.genesis.body)) return { kind: isFounder ? 'founder' : 'member' }
     if (standing.kind === 'member' && standing.others > 0) return { kind: 'other-ring', others: standing.others }
     return standing.kind === 'unproven' ? { kind: 'other-ring', others: 0 } : { kind: 'member' }
   }

@@ -7,6 +7,9 @@ import { issueAccessToken } from './access-node.ts'
 import { makeNonce } from './join.ts'
 import { generateKey } from './keys.ts'
 import { DEFAULT_RATE_LIMITS, network } from './rate-limits.ts'
+import { rekey, useKey } from './roster-edit.ts'
+import { recordHash } from './roster.ts'
+import { TestRing } from './testing/ring.ts'
 import { reportOf, sampleMachine, sampleToken } from './testing/samples.ts'
 import { TestControl, until } from './testing/server.ts'
 
@@ -50,6 +53,60 @@ describe('renewal over the wire', () => {
     control.skewMs = 10
     await control.renew(node, { nodeId, sequence: 0 })
     expect(await codeOf(await held)).toBe('401 NODE_LOCKED')
+  })
+
+  test('a replaced key: the old one is good until the new one’s first use, then a stranger’s, and its poll ends (THREATS 7)', async () => {
+    await start()
+    const { node, nodeId, genesis, poll } = await control.member()
+    const ring = new TestRing([genesis], recordHash(genesis.body))
+    const [second, third] = [generateKey(), generateKey()]
+    const first = rekey(ring.desk(node), nodeId, second.publicKey)
+    ring.take(first)
+    // Asked for, and not used: a crash here leaves all as it was.
+    expect((await control.renew(node, { nodeId, sequence: 1 })).status).toBe(200)
+    const held = poll()
+    await until(() => control.hub.size === 1)
+    const requestNonce = makeNonce()
+    const ask = { nodeId, sequence: 2, requestNonce, rekeys: [first] }
+    const granted = RenewResponse.parse(await (await control.renew(second, ask)).json())
+    expect(granted.sequence).toBe(3)
+    // Its answer was lost.
+    expect(RenewResponse.parse(await (await control.renew(second, ask)).json()).sequence).toBe(3)
+    expect((await held).status).toBe(401)
+    expect((await control.renew(node, { nodeId, sequence: 3 })).status).toBe(401)
+    expect((await control.renew(node, { nodeId, sequence: 3, rekeys: [first] })).status).toBe(401)
+    expect((await poll()).status).toBe(401)
+    // Twice more while the cloud was away: it is shown all of them at once.
+    ring.take(useKey(ring.desk(second)))
+    const next = rekey(ring.desk(second), nodeId, third.publicKey)
+    expect((await control.renew(third, { nodeId, sequence: 3, rekeys: [next, first] })).status).toBe(200)
+    expect(control.store.events.filter(({ kind }) => kind === 'node.key-replaced')).toHaveLength(2)
+    expect(control.store.nodes.size).toBe(1)
+  })
+
+  test('nobody takes a machine over by a record that its key did not sign, and a lock outlasts a new key', async () => {
+    await start()
+    const { node, nodeId, genesis, row } = await control.member()
+    const other = await control.member('other-machine')
+    const ring = new TestRing([genesis], recordHash(genesis.body))
+    const fresh = generateKey()
+    const sound = rekey(ring.desk(node), nodeId, fresh.publicKey)
+    const thief = generateKey()
+    const body = { ...(sound.body as Extract<typeof sound.body, { kind: 'rekey' }>), newKey: thief.publicKey }
+    const forged = [
+      { ...sound, body },
+      { body, signer: thief.publicKey, signature: thief.sign('thatdam-roster-v1', body) },
+      { body: { ...body, oldKey: thief.publicKey }, signer: thief.publicKey, signature: thief.sign('thatdam-roster-v1', body) },
+    ]
+    for (const record of forged) expect((await control.renew(thief, { nodeId, sequence: 1, rekeys: [record] })).status).toBe(401)
+    // Another machine’s name, with one’s own key.
+    const named = { ...body, oldKey: other.node.publicKey }
+    const taken = { body: named, signer: other.node.publicKey, signature: other.node.sign('thatdam-roster-v1', named) }
+    expect((await control.renew(thief, { nodeId, sequence: 1, rekeys: [taken] })).status).toBe(401)
+    expect(await control.store.getNode(node.publicKey)).toMatchObject({ id: row.id })
+    control.skewMs = 10
+    expect(await codeOf(await control.renew(node, { nodeId, sequence: 0 }))).toBe('401 NODE_LOCKED')
+    expect(await codeOf(await control.renew(fresh, { nodeId, sequence: 1, rekeys: [sound] }))).toBe('401 NODE_LOCKED')
   })
 
   test('another key, another server, an unknown node: the stranger’s 401', async () => {

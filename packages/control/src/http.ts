@@ -7,6 +7,8 @@ import { issueAccessToken, verifyAccessToken, verifyRenewRequest } from './acces
 import { ACCESS_TOKEN_LIFE_MS, decideRenewal, type RenewalDecision } from './credentials.ts'
 import { type Answer, answerError, answerJson, peerAddress, readJson, send, STRANGER, tooMany } from './http-io.ts'
 import { keepIntent } from './join-intent.ts'
+import { formerKeys } from './key-chain.ts'
+import { verifySignature } from './keys.ts'
 import { joinRefusal, type JoinServer, makeHello, makeJoinResponse, verifyJoinRequest } from './join.ts'
 import { pollAnswer, readPollQuery } from './poll-answer.ts'
 import type { HeldPoll, PollHub } from './poll-hub.ts'
@@ -155,6 +157,8 @@ async function renew(call: Call): Promise<Answer> {
   const { publicKey } = deps.server.instance
   if (!verifyRenewRequest(request, publicKey)) return stranger(call)
   const nowMs = deps.now()
+  const refusal = await followKey(call, request, nowMs)
+  if (refusal !== null) return refusal
   const result = await deps.store.renew(request.nodeKey, (row) => decideRenewal(row, request, nowMs))
   if (result === null || result.row.nodeId !== request.nodeId) return stranger(call)
   const { row, decision } = result
@@ -174,6 +178,24 @@ async function renew(call: Call): Promise<Answer> {
     sequence: decision.sequence,
   }
   return answerJson(200, answer)
+}
+
+/** The first use of a new key here, proved by itself; that it is the machine's, the old one proves. Repeated or late it does nothing. */
+async function followKey(call: Call, { nodeId, nodeKey, rekeys }: RenewRequest, nowMs: number): Promise<Answer | null> {
+  const { store, hub } = call.deps
+  if (rekeys === undefined || (await store.getNode(nodeKey)) !== null) return null
+  for (const oldKey of formerKeys(rekeys, { nodeId, publicKey: nodeKey, verify: verifySignature })) {
+    const node = await store.getNode(oldKey)
+    if (node === null) continue
+    if (node.nodeId !== nodeId) return null
+    if (!(await store.replaceKey(oldKey, nodeKey, { records: rekeys, nowMs }))) return lockOf(node)
+    hub.close(node.id)
+    const { organisationId } = node
+    const detail = `instead of ${oldKey}`
+    await store.audit({ atMs: nowMs, kind: 'node.key-replaced', organisationId, nodeKey, nodeId, address: call.address, detail })
+    return null
+  }
+  return null
 }
 
 type RenewalRefusal = Extract<RenewalDecision, { kind: 'refuse' }>['code']

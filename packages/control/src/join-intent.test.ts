@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { joinIntentFault, judgeJoinIntent, keepIntent, makeJoinIntent, verifyJoinIntent } from './join-intent.ts'
 import { makeHello, makeNonce } from './join.ts'
 import { generateKey, type KeyPair, randomBytes, verifySignature } from './keys.ts'
+import { rekey, useKey } from './roster-edit.ts'
 import { foldRoster, recordHash } from './roster.ts'
+import { TestRing } from './testing/ring.ts'
 import { sampleAdmission, sampleGenesis, sampleMachine, sampleRemoval, sampleToken } from './testing/samples.ts'
 
 const instance = generateKey()
@@ -14,12 +16,13 @@ const organisationId = 'org-1'
 const ring = { organisationId, clusterId: genesis.body.clusterId, genesisHash }
 const expected = { instanceKey: instance.publicKey, organisationId, genesisHash }
 
-function redeem(server: KeyPair = instance, organisation = organisationId, nodeId = 'pi5'): JoinRequest {
+function redeem(server: KeyPair = instance, organisation = organisationId, machine = sampleMachine('pi5')): JoinRequest {
   const { text } = sampleToken(server.publicKey, 0, { organisation: { id: organisation, name: 'Ada' } })
   const hello = makeHello({ instance: server, nonceSecret: randomBytes(32) }, { version: 1, clientNonce: makeNonce() }, Date.now())
-  return sampleMachine(nodeId).ask(text, hello)
+  return machine.ask(text, hello)
 }
-const request = redeem()
+const pi5 = sampleMachine('pi5')
+const request = redeem(instance, organisationId, pi5)
 const kept = keepIntent(request, null)
 const intent = makeJoinIntent(instance, kept, ring)
 const rosterOf = (...records: Parameters<typeof foldRoster>[0]) => foldRoster([genesis, ...records], genesisHash, verifySignature)
@@ -67,6 +70,13 @@ describe('an admitter checks a waiting machine by itself', () => {
       why: expect.stringContaining('another machine') as string,
     })
     const removal = sampleRemoval(founder, nodeId, inside, [inside])
+    // Redeemed again under the key that it had before.
+    const fresh = generateKey()
+    const ofRing = new TestRing([genesis, inside], genesisHash)
+    ofRing.take(rekey(ofRing.desk(pi5.node), nodeId, fresh.publicKey))
+    ofRing.take(useKey(ofRing.desk(fresh)))
+    expect(ofRing.roster.byKey.has(publicKey)).toBe(false)
+    expect(judgeJoinIntent(intent, expected, ofRing.roster)).toEqual({ kind: 'known' })
     const out = rosterOf(inside, removal)
     expect(judgeJoinIntent(intent, expected, out)).toMatchObject({ kind: 'refused', why: expect.stringContaining('fresh one') as string })
     const again = makeJoinIntent(instance, keepIntent(redeem(), recordHash(removal.body)), ring)

@@ -94,8 +94,10 @@ export function judgeJoinIntent(intent: JoinIntent, expected: ExpectedIntent, ro
   const { nodeId, nodeKey: publicKey } = intent.transcript
   const fault = joinIntentFault(intent, expected)
   if (fault !== null) return { kind: 'refused', why: fault }
-  if (roster.byKey.has(publicKey)) return { kind: 'known' }
-  if (roster.members.has(nodeId)) return { kind: 'refused', why: `another machine is called ${nodeId} here` }
+  const isOwnName = roster.members.has(nodeId)
+  // Also by a key that it has replaced since it redeemed its token.
+  if (roster.byKey.has(publicKey) || (isOwnName && roster.signers.get(nodeId)?.has(publicKey) === true)) return { kind: 'known' }
+  if (isOwnName) return { kind: 'refused', why: `another machine is called ${nodeId} here` }
   const removal = roster.removed.get(nodeId)
   if (removal !== undefined && removal.record !== intent.voucher.removal) {
     return { kind: 'refused', why: `${nodeId} was removed from the ring after it redeemed this token; it needs a fresh one` }

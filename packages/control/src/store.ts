@@ -79,6 +79,7 @@ export type AuditEvent = {
     | 'node.clone-suspected'
     | 'node.sequence-ahead'
     | 'node.renew-refused'
+    | 'node.key-replaced'
   organisationId: string | null
   nodeKey: string | null
   nodeId: string | null
@@ -116,6 +117,11 @@ export interface ControlStore extends JoinStore {
    * `decide` is pure and quick. @returns null when there is no such node.
    */
   renew(nodeKey: string, decide: (row: NodeRecord) => RenewalDecision): Promise<{ row: NodeRecord; decision: RenewalDecision } | null>
+  /**
+   * Atomic: the row of `oldKey` goes on under `newKey`, wherever the old one stood; from then on the old key is a stranger's. `records` are kept as
+   * those of a report. Nothing happens when there is no such row, when it is removed or locked, or when the new key has a row already.
+   */
+  replaceKey(oldKey: string, newKey: string, at: { records: readonly RosterRecord[]; nowMs: number }): Promise<boolean>
   /** True when the node was removed or locked: asked again each time a held poll wakes. */
   isRevoked(id: string): Promise<boolean>
   /** Keeps the report, and of the records in it those that `takeRecords` takes; wakes whoever has to hear of them. */

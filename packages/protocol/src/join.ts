@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import { NodeFacts } from './facts.ts'
 import { ClusterId, NodeId, Nonce, PublicKey, Sha256Hex, Signature, UnixMs } from './ids.ts'
-import { GenesisRecord, RosterRecord } from './roster.ts'
+import { GenesisRecord, REKEYS_MAX, RosterRecord } from './roster.ts'
 
 /**
  * Join token: `td1.<scope>.<fingerprint>.<secret>`.
@@ -132,6 +132,8 @@ export const RenewRequest = z.object({
   requestNonce: Nonce,
   sequence: z.number().check(z.int(), z.nonnegative()),
   sentAtMs: UnixMs,
+  /** After a replacement of its key, until a renewal under the new one was answered: the records by which each key introduced the next. */
+  rekeys: z.optional(z.array(RosterRecord).check(z.maxLength(REKEYS_MAX))),
   signature: Signature,
 })
 export type RenewRequest = z.infer<typeof RenewRequest>

@@ -8,6 +8,8 @@ export const RECORD_BYTES_MAX = 4_096
 export const ALSO_MAX = 16
 export const SEEN_MAX = 24
 export const VOIDS_MAX = 8
+/** Replacements of one machine's key that are shown to somebody who has seen none of them. */
+export const REKEYS_MAX = 8
 
 /** First record of a ring. Its hash (SHA-256 of the canonical JSON of `body`) is the ring's fingerprint. */
 export const GenesisBody = z.object({

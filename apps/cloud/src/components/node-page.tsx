@@ -106,7 +106,8 @@ function LockedBanner({ node }: { node: NodeView }) {
       }
     >
       Two machines came with this one’s key, so both are kept out of the cloud; on your network they go on. If you copied its disk, remove
-      identity.json on the copy and add that as a new machine. {problem}
+      identity.json on the copy and add that as a new machine. If the copy is not in your hands, let this one in and run “thatdam rekey” on
+      it: the key that was copied then opens nothing. {problem}
     </Banner>
   )
 }

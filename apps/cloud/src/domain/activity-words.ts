@@ -36,6 +36,7 @@ const SENTENCES: Record<string, (machine: string, told: Told) => string> = {
   'node.clone-suspected': (machine) => `Two machines came with the key of ${machine}: both are locked out`,
   'node.sequence-ahead': (machine) => `${machine} knew more than this server’s records, as after a restored backup`,
   'node.renew-refused': (machine, { detail }) => `${machine} was refused: ${because(detail)}`,
+  'node.key-replaced': (machine) => `${machine} replaced its key: the old one opens nothing any more`,
   'node.settings': (machine, { detail }) => `Settings of ${machine} were changed${detail === '' ? '' : `: ${detail}`}`,
   'node.removed': (machine) => `${machine} was removed`,
   'node.unlocked': (machine) => `${machine} was unlocked`,

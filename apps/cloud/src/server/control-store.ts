@@ -1,5 +1,7 @@
 import type { RenewalDecision } from '@thatdam/control/credentials'
 import { FOUNDING_LEASE_MS } from '@thatdam/control/founding'
+import { formerKeys } from '@thatdam/control/key-chain'
+import { verifySignature } from '@thatdam/control/keys'
 import type { HeldCursor } from '@thatdam/control/poll-hub'
 import type { RelayCursor } from '@thatdam/control/relay'
 import type {
@@ -17,11 +19,12 @@ import type { Database } from '@thatdam/db/client'
 import type { CloudNode, Cluster, Prisma } from '@thatdam/db/generated/client'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { type Command, Command as CommandSchema, type ReportRequest } from '@thatdam/protocol/poll'
+import type { RosterRecord } from '@thatdam/protocol/roster'
 import { NodeSettings } from '@thatdam/protocol/settings'
 import { writeAudit } from '../domain/audit.ts'
 import { notifyNode, notifyRing } from '../domain/node-channel.ts'
 import { meetAt } from './rendezvous-store.ts'
-import { appointPoller, hasAllRecords, mayBeFounded, type PlacedRow, placeComer, ringNews, takeReport } from './ring-store.ts'
+import { appointPoller, hasAllRecords, mayBeFounded, type PlacedRow, placeComer, replaceKey, ringNews, takeReport } from './ring-store.ts'
 
 /** A node that polls counts as heard from; written at most this often. */
 const CONTACT_RESOLUTION_MS = 5_000
@@ -112,6 +115,10 @@ export class PrismaControlStore implements ControlStore {
       }
       return { row, decision }
     }, TRANSACTION)
+  }
+
+  replaceKey(oldKey: string, newKey: string, at: { records: readonly RosterRecord[]; nowMs: number }): Promise<boolean> {
+    return this.#db.$transaction((tx) => replaceKey(tx, { oldKey, newKey }, at), TRANSACTION)
   }
 
   async isRevoked(id: string): Promise<boolean> {
@@ -236,7 +243,9 @@ async function redeem(tx: Transaction, input: RedeemInput): Promise<RedeemOutcom
   const token = await tx.joinToken.findUnique({ where: { tokenKey: input.tokenKey }, include: { organisation: true } })
   if (token === null) return { kind: 'unknown' }
   const organisation = { id: token.organisationId, name: token.organisation.name }
-  const { nodeKey } = input
+  const { nodeKey, nodeId, nowMs } = input
+  const earlier = formerKeys(input.records, { nodeId, publicKey: nodeKey, verify: verifySignature })
+  for (const oldKey of earlier) await recognise(tx, { oldKey, nodeKey, nodeId, organisationId: organisation.id }, { ...input, nowMs })
   const before = await tx.joinRedemption.findUnique({ where: { tokenId_nodeKey: { tokenId: token.id, nodeKey } } })
   const existing = await tx.cloudNode.findUnique({ where: { nodeKey } })
   if (before !== null && existing !== null && existing.organisationId === token.organisationId) {
@@ -264,6 +273,16 @@ async function redeem(tx: Transaction, input: RedeemInput): Promise<RedeemOutcom
   await admit(tx, input, { organisationId: organisation.id, known: existing !== null && !elsewhere, row: placed.row })
   await notifyRing(tx, organisation.id, 'in')
   return { kind: 'joined', nodeId: input.nodeId, organisation, repeated: false, place: placed.place }
+}
+
+/** A machine that replaced its key since it was here last is the same machine. */
+async function recognise(
+  tx: Transaction,
+  { oldKey, nodeKey, nodeId, organisationId }: { oldKey: string; nodeKey: string; nodeId: string; organisationId: string },
+  at: { records: readonly RosterRecord[]; nowMs: number },
+): Promise<void> {
+  const known = await tx.cloudNode.findUnique({ where: { nodeKey: oldKey }, select: { nodeId: true, organisationId: true } })
+  if (known?.nodeId === nodeId && known.organisationId === organisationId) await replaceKey(tx, { oldKey, newKey: nodeKey }, at)
 }
 
 /** Makes the node's row, or takes a removed node back. */

@@ -168,13 +168,26 @@ async function takeLocked(
   const cluster = await tx.cluster.findUnique({ where: { organisationId } })
   if (cluster?.genesisHash !== came.genesisHash) return false
   const isConfirmed = confirms(ringOf(cluster), { nodeKey, genesisHash: came.genesisHash })
+  if (isConfirmed) {
+    await tx.cluster.update({ where: { organisationId }, data: { confirmedAt: new Date(nowMs) } })
+    await writeAudit(tx, { organisationId, actor: `node:${node.nodeId}`, action: 'ring.founded', subject: cluster.clusterId, atMs: nowMs })
+  }
+  return await keepRecords(tx, cluster, { records: came.records, isConfirmed, nowMs })
+}
+
+/** Those that are new and sound. False: there was nothing to do. */
+async function keepRecords(
+  tx: Transaction,
+  cluster: Cluster,
+  { records, isConfirmed = false, nowMs }: { records: readonly RosterRecord[]; isConfirmed?: boolean; nowMs: number },
+): Promise<boolean> {
+  const { organisationId } = cluster
   const kept = await keptRecords(tx, cluster)
-  const { taken, roster } = takeRecords(kept, came.records)
+  const { taken, roster } = takeRecords(kept, records)
   if (!isConfirmed && taken.length === 0) return false
   const ids = taken.map(recordId)
   const { position, digest } = relayOn(cursorOf(cluster), ids)
-  const confirmedAt = isConfirmed ? { confirmedAt: new Date(nowMs) } : {}
-  await tx.cluster.update({ where: { organisationId }, data: { position, digest, ...confirmedAt } })
+  await tx.cluster.update({ where: { organisationId }, data: { position, digest } })
   await tx.clusterRecord.createMany({
     data: taken.map((record, index) => ({
       organisationId,
@@ -183,9 +196,6 @@ async function takeLocked(
       record: json(record),
     })),
   })
-  if (isConfirmed) {
-    await writeAudit(tx, { organisationId, actor: `node:${node.nodeId}`, action: 'ring.founded', subject: cluster.clusterId, atMs: nowMs })
-  }
   await followKeys(tx, cluster, { roster, records: [...kept, ...taken] })
   await settleMembers(tx, cluster, { roster, nowMs })
   await notifyRing(tx, organisationId, 'all')
@@ -198,7 +208,7 @@ async function takeLocked(
  */
 async function followKeys(
   tx: Transaction,
-  { organisationId, founderKey }: Cluster,
+  { organisationId }: Cluster,
   { roster, records }: { roster: Roster; records: readonly RosterRecord[] },
 ): Promise<void> {
   const successor = new Map(records.flatMap(({ body }) => (body.kind === 'rekey' ? [[`${body.nodeId} ${body.oldKey}`, body.newKey]] : [])))
@@ -215,9 +225,36 @@ async function followKeys(
     }
     if (newKey === undefined || newKey === oldKey || roster.byKey.get(newKey)?.nodeId !== nodeId) continue
     if ((await tx.cloudNode.count({ where: { nodeKey: newKey } })) > 0) continue
-    await tx.cloudNode.update({ where: { id }, data: { nodeKey: newKey } })
-    if (oldKey === founderKey) await tx.cluster.update({ where: { organisationId }, data: { founderKey: newKey } })
+    await moveKey(tx, { id, organisationId, oldKey, newKey })
   }
+}
+
+/** Wherever the old key stood, so that a token redeemed under it was redeemed by the new one's machine. */
+async function moveKey(tx: Transaction, at: { id: string; organisationId: string; oldKey: string; newKey: string }): Promise<void> {
+  const { id, organisationId, oldKey, newKey } = at
+  await tx.cloudNode.update({ where: { id }, data: { nodeKey: newKey } })
+  await tx.joinRedemption.updateMany({ where: { nodeKey: oldKey }, data: { nodeKey: newKey } })
+  await tx.cluster.updateMany({ where: { organisationId, founderKey: oldKey }, data: { founderKey: newKey } })
+}
+
+/** What `ControlStore.replaceKey` says; the caller holds a transaction, and has seen that the old key introduced the new one. */
+export async function replaceKey(
+  tx: Transaction,
+  { oldKey, newKey }: { oldKey: string; newKey: string },
+  { records, nowMs }: { records: readonly RosterRecord[]; nowMs: number },
+): Promise<boolean> {
+  const found = await tx.cloudNode.findUnique({ where: { nodeKey: oldKey }, select: { organisationId: true } })
+  if (found === null) return false
+  const { organisationId } = found
+  await lockOrganisation(tx, organisationId)
+  const row = await tx.cloudNode.findUnique({ where: { nodeKey: oldKey } })
+  if (row === null || row.revokedAt !== null || row.lockedAt !== null) return false
+  if ((await tx.cloudNode.count({ where: { nodeKey: newKey } })) > 0) return false
+  await moveKey(tx, { id: row.id, organisationId, oldKey, newKey })
+  const cluster = await tx.cluster.findUnique({ where: { organisationId } })
+  // Else the ring's roster as it is kept here would not know this machine until somebody reports.
+  if (cluster !== null) await keepRecords(tx, cluster, { records, nowMs })
+  return true
 }
 
 /** Each machine's row as the roster now has it. */

@@ -56,6 +56,16 @@ export class MemoryRings {
     if (isConfirmed || taken.length > 0) this.#tell(node.organisationId)
   }
 
+  replaceKey(node: NodeRecord, oldKey: string, { records, nowMs }: { records: readonly RosterRecord[]; nowMs: number }): void {
+    const machine = this.machines.get(oldKey)
+    const kept = this.rings.get(node.organisationId)
+    if (machine === undefined || kept === undefined) return
+    this.machines.delete(oldKey)
+    this.machines.set(node.nodeKey, { ...machine, comer: { ...machine.comer, nodeKey: node.nodeKey } })
+    if (kept.ring.founderKey === oldKey) kept.ring = { ...kept.ring, founderKey: node.nodeKey }
+    this.report(node, { genesisHash: kept.ring.genesisHash, records: [...records] }, nowMs)
+  }
+
   news(
     node: NodeRecord,
     asked: { relay: RelayCursor; nowMs: number },

@@ -1,4 +1,5 @@
 import type { ReportRequest } from '@thatdam/protocol/poll'
+import type { RosterRecord } from '@thatdam/protocol/roster'
 import type { RenewalDecision } from '../credentials.ts'
 import type { HeldCursor } from '../poll-hub.ts'
 import type { RelayCursor } from '../relay.ts'
@@ -97,6 +98,18 @@ export class MemoryStore implements ControlStore {
     }
     if (decision.kind === 'lock') this.nodes.set(nodeKey, { ...row, lockedAtMs: decision.atMs })
     return { row, decision }
+  }
+
+  async replaceKey(oldKey: string, newKey: string, at: { records: readonly RosterRecord[]; nowMs: number }): Promise<boolean> {
+    await breath()
+    const row = this.nodes.get(oldKey)
+    if (row === undefined || row.revokedAtMs !== null || row.lockedAtMs !== null || this.nodes.has(newKey)) return false
+    this.nodes.delete(oldKey)
+    this.nodes.set(newKey, { ...row, nodeKey: newKey })
+    const tokens = [...this.tokens.values()]
+    for (const one of tokens.flatMap(({ redemptions }) => redemptions)) if (one.nodeKey === oldKey) one.nodeKey = newKey
+    this.rings?.replaceKey({ ...row, nodeKey: newKey }, oldKey, at)
+    return true
   }
 
   async isRevoked(id: string): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { JoinHelloResponse, JoinRequest } from '@thatdam/protocol/join'
+import type { RosterRecord } from '@thatdam/protocol/roster'
 import { buildRenewRequest } from '../access-node.ts'
 import { type AgentRouteDeps, handleAgentRequest } from '../http.ts'
 import { makeNonce, verifyHello } from '../join.ts'
@@ -92,10 +93,13 @@ export class TestControl {
     return this.post('/agent/v1/join', request)
   }
 
-  renew(node: KeyPair, ask: { nodeId: string; sequence: number; requestNonce?: string; sentAtMs?: number }): Promise<Response> {
-    const { nodeId, sequence, requestNonce = makeNonce(), sentAtMs = this.now() } = ask
+  renew(
+    node: KeyPair,
+    ask: { nodeId: string; sequence: number; requestNonce?: string; sentAtMs?: number; rekeys?: RosterRecord[] },
+  ): Promise<Response> {
+    const { requestNonce = makeNonce(), sentAtMs = this.now(), ...rest } = ask
     const serverKey = this.instance.publicKey
-    return this.post('/agent/v1/token', buildRenewRequest(node, { serverKey, nodeId, requestNonce, sequence, sentAtMs }))
+    return this.post('/agent/v1/token', buildRenewRequest(node, { serverKey, requestNonce, sentAtMs, ...rest }))
   }
 
   /** A joined machine with its access token. */
