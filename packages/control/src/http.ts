@@ -44,7 +44,7 @@ const JOIN_BODY_BYTES_MAX = 512 * 1024
 const REPORT_BODY_BYTES_MAX = 1024 * 1024
 const NOT_FOUND: Answer = { status: 404, body: NOT_FOUND_BODY }
 const LOCKED =
-  'Two machines present this node’s key: its disk was probably copied. Both are locked out of the cloud; open the node in the cloud app and say whether it is the same machine or a new one.'
+  'Two machines present this node’s key: its disk was probably copied. Both are locked out of the cloud; open the node in the cloud app and say whether it is the same machine or a new one. Then run “thatdam rekey” on the one that stays: the copied key opens nothing any more.'
 const REVOKED = 'This machine was removed by its owner. To take it back, register it with a fresh join token.'
 
 const ROUTES: Record<string, Route> = {

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
-import { NodeId, UnixMs } from './ids.ts'
+import { NodeId, Sha256Hex, UnixMs } from './ids.ts'
 import { Term } from './plan.ts'
+import { REKEYS_MAX, RosterRecord } from './roster.ts'
 
 /*
  * What members of a ring say to each other in small: the messages of membership, election and ring time (packages/plan), as datagrams on UDP
@@ -91,3 +92,13 @@ export type LinkBody = z.infer<typeof LinkBody>
 /** POST /v1/messages: what did not fit a datagram, or did not get through as one. */
 export const MessagesRequest = z.object({ roster: RosterDigest, messages: z.array(NodeMessage).check(z.maxLength(64)) })
 export type MessagesRequest = z.infer<typeof MessagesRequest>
+
+export const KEY_RECORDS_MAX = 2 * REKEYS_MAX
+/** POST /v1/key: a machine that replaced its key shows one that has not heard of it by which records, over a connection of the new key. */
+export const KeyIntroduction = z.object({
+  fingerprint: Sha256Hex,
+  nodeId: NodeId,
+  /** Its `rekey` and `key-use` records. */
+  records: z.array(RosterRecord).check(z.maxLength(KEY_RECORDS_MAX)),
+})
+export type KeyIntroduction = z.infer<typeof KeyIntroduction>

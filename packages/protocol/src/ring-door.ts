@@ -95,3 +95,7 @@ export const RoamTicketRequest = z.object({ sessionId: z.string().check(z.maxLen
 export type RoamTicketRequest = z.infer<typeof RoamTicketRequest>
 export const RoamTicket = z.object({ ticket: z.string().check(z.regex(/^[A-Za-z0-9._-]{1,1024}$/, 'not a ticket')), expiresAtMs: UnixMs })
 export type RoamTicket = z.infer<typeof RoamTicket>
+
+/** POST /local/rekey → 202: a new key for this machine, on its disk; the agent starts again with it. */
+export const NewKey = z.object({ publicKey: PublicKey })
+export type NewKey = z.infer<typeof NewKey>

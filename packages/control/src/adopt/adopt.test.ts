@@ -56,7 +56,7 @@ describe('somebody in the middle', () => {
       const honest = AdoptRevealResponse.parse(read(await ring.answer(path, body)))
       // Two digits are found in a moment: what six would take is a matter of time, and of no use.
       const wished = (reveal: RingReveal): boolean => own !== undefined && codeOf(transcriptOf(own, reveal)).startsWith('42')
-      let reveal: RingReveal = honest.reveal
+      let reveal: RingReveal = { ...honest.reveal, nonce: makeNonce() }
       while (!wished(reveal)) reveal = { ...reveal, nonce: makeNonce() }
       const transcript = own === undefined ? '' : transcriptOf(own, reveal)
       return { status: 200, body: JSON.stringify({ ...honest, reveal, signature: ring.key.sign('thatdam-adopt-ring-v1', { transcript }) }) }
