@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, { readonly load: () => Promise<{ run: Cl
   approve: { load: () => import('./cli/approve.ts'), does: 'compare six digits, to bring this machine into a ring near' },
   token: { load: () => import('./cli/token.ts'), does: 'make a join token of this ring, for another machine' },
   members: { load: () => import('./cli/members.ts'), does: 'the machines of this ring' },
+  rekey: { load: () => import('./cli/rekey.ts'), does: 'give this machine a new key; the old one opens nothing any more' },
   leave: { load: () => import('./cli/leave.ts'), does: 'leave the ring, and go on alone' },
   status: { load: () => import('./cli/status.ts'), does: 'what runs here, and why' },
   logs: { load: () => import('./cli/logs.ts'), does: 'the newest log lines of the agent or one service' },

@@ -44,10 +44,12 @@ import { runCommand } from './commands.ts'
 import { ConsoleBind } from './console-bind.ts'
 import { takeFirstSteps, type CloudHost, type FirstSteps } from './first-steps.ts'
 import { endLeftovers, Groups } from './leftovers.ts'
+import { KeyReplacement } from './key-replacement.ts'
 import { OwnerDoor } from './owner-door.ts'
 import { PlanKeeper } from './plan-keeper.ts'
 import { RingDoor } from './ring-door.ts'
 import { RingHost } from './ring-host.ts'
+import { ringRoutePorts } from './ring-routes.ts'
 import { OpSyncPart } from '../ring/op-sync-part.ts'
 import { RoamTickets } from './roam-tickets.ts'
 import { RingWork } from './ring-work.ts'
@@ -61,6 +63,8 @@ export interface AgentOptions {
   readonly services: ReadonlyMap<ServiceName, Service>
   /** The facts of this machine; a test brings a profile's. */
   readonly gather?: (options: Parameters<typeof gatherFacts>[0]) => Promise<NodeFacts>
+  /** Stops this agent, and starts another in its place. */
+  readonly restart?: () => void
 }
 
 /**
@@ -218,6 +222,7 @@ export class Agent {
     this.oplog = OpLog.open(env.stateDir, {
       nodeId: identity.nodeId,
       signer: identity.key,
+      formerKeys: identity.former.map(({ key }) => key.publicKey),
       verify: verifySignature,
       clock: () => this.ring.part.clock.nowMs(),
       clockTrusted: () => this.ring.part.clock.isTrusted,
@@ -544,22 +549,10 @@ export class Agent {
   }
 
   private ringRoutes(): RingRoutePorts {
-    const { entrance } = this
-    return {
-      joinTokens: () => entrance.joinTokens(),
-      makeJoinToken: (request) => entrance.makeJoinToken(request),
-      revokeJoinToken: (id) => entrance.revokeJoinToken(id),
-      removeMember: (nodeId) => entrance.removeMember(nodeId),
-      makeRecoveryKey: () => entrance.makeRecoveryKey(),
-      enter: (records) => entrance.enter(records),
-      adopt: (publicKey) => this.adoptions.letIn(publicKey),
-      answerAdoption: (id, answer) => this.adoptions.answer(id, answer),
-      roamTicket: (sessionId) => {
-        const session = this.sessions.byId(sessionId)
-        if (session === null) throw new ThatdamError('NOT_FOUND', 'There is no such session.')
-        return this.roam.issue(session)
-      },
-    }
+    const { ring: host, identity, paths, entrance, adoptions, sessions, roam } = this
+    const { log, restart } = this.options
+    const replacement = new KeyReplacement({ host, identity, paths, log, restart })
+    return ringRoutePorts({ entrance, adoptions, replacement, sessions, roam })
   }
 
   private async ownerChanged(): Promise<void> {

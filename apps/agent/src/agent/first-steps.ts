@@ -2,6 +2,7 @@ import type { Env } from '../env.ts'
 import type { Log } from '../log.ts'
 import { Loops } from '../loops/supervisor.ts'
 import { openIdentity, type Identity } from '../state/identity.ts'
+import { settleKey } from '../state/key-replacement.ts'
 import { takeLock, type Lock } from '../state/lock.ts'
 import { makeStateDir, statePaths, type StatePaths } from '../state/paths.ts'
 import { Version } from '../state/version.ts'
@@ -35,7 +36,7 @@ export async function takeFirstSteps({ env, log }: { env: Env; log: Log }): Prom
   const lock = takeLock(paths)
   const ready = Promise.withResolvers<CloudHost | null>()
   try {
-    const identity = await openIdentity(paths.identity, { nodeId: env.nodeId })
+    const identity = await settleKey(paths, await openIdentity(paths.identity, { nodeId: env.nodeId }), (sentence) => log.info(sentence))
     const version = new Version()
     const loops = new Loops(log)
     let host: CloudHost | null = null

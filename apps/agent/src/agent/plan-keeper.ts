@@ -149,7 +149,9 @@ export class PlanKeeper {
   private async readOrSetAside(path: string): Promise<SignedPlan | null> {
     const { identity, host, log } = this.options
     try {
-      return await readPlan(path, (issuer) => issuer === identity.key.publicKey || host.store.memberByKey(issuer) !== null)
+      // Also by a key that was replaced since.
+      const isMembers = (key: string): boolean => (host.store.memberByKey(key) ?? host.store.formerOwner(key)) !== null
+      return await readPlan(path, (issuer) => issuer === identity.key.publicKey || isMembers(issuer))
     } catch (error) {
       const aside = `${path}.damaged`
       await rename(path, aside)

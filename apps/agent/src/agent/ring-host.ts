@@ -119,7 +119,7 @@ export class RingHost {
     const { nodeId, key } = this.ports.identity
     const isSigned = verifyGenesis(genesis, verifySignature)
     const roster = isSigned ? foldRoster([genesis, ...later], recordHash(genesis.body), verifySignature) : null
-    if (roster?.members.get(nodeId)?.publicKey === key.publicKey) return
+    if (roster?.byKey.get(key.publicKey)?.nodeId === nodeId) return
     throw new ThatdamError(
       'UNPROCESSABLE',
       'The other ring’s roster does not name this machine as one of its own, so it stays where it is.',

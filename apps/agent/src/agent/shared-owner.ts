@@ -22,10 +22,14 @@ export interface SharedOwnerPorts {
 export class SharedOwner implements SharedSessions {
   private readonly ports: SharedOwnerPorts
   private readonly sealKey: SealKey
+  /** The present one, and those of keys that this machine had before. */
+  private readonly opening: readonly SealKey[]
 
   constructor(ports: SharedOwnerPorts) {
     this.ports = ports
-    this.sealKey = sealKeyFromSeed(ports.identity.key.seed)
+    const { key, former } = ports.identity
+    this.sealKey = sealKeyFromSeed(key.seed)
+    this.opening = [this.sealKey, ...former.map((one) => sealKeyFromSeed(one.key.seed))]
   }
 
   /** The hash as the ring knows it; undefined: the ring has none, or it is not sealed to this machine. Null: the owner took it back. */
@@ -33,7 +37,11 @@ export class SharedOwner implements SharedSessions {
     const secret = this.ports.state.secret(PASSWORD)
     if (secret === null) return undefined
     if (secret.sealedFor.length === 0) return null
-    return openSealed(secret.sealedFor, this.sealKey, this.purpose())?.toString('utf8')
+    for (const sealKey of this.opening) {
+      const opened = openSealed(secret.sealedFor, sealKey, this.purpose())
+      if (opened !== null) return opened.toString('utf8')
+    }
+    return undefined
   }
 
   /** Names the edit in force: another one means that the password was set anew or sealed to others. */

@@ -18,18 +18,23 @@ export const run: CliCommand = async (argv, context) => {
   const { env } = context
   const file = new LogFile(join(env.stateDir, 'logs', 'agent.log'))
   const log = makeLog({ level: env.logLevel, format: env.logFormat, write: (line) => process.stderr.write(line), file })
-  const ended = waitForEnd((message) => log.info(message))
+  const ended = waitForEnd((message) => log.info(message)).then(() => 'end' as const)
   process.on('unhandledRejection', (error) => log.error('a promise was rejected that nobody waited for', error))
-  const first = await takeFirstSteps({ env, log })
-  // The first poll has left: now the rest is loaded.
-  const [{ Agent }, { SERVICES }] = [await import('../agent/agent.ts'), await import('../services/registry.ts')]
-  const agent = await Agent.start({ env, log, services: SERVICES }, first)
-  log.info(`agent ${agent.nodeId} runs as process ${process.pid}; console: ${agent.consoleUrls.join('  ')}`)
-  await ended
-  setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
-  await agent.stop()
-  log.info('stopped')
-  return 0
+  for (;;) {
+    const again = Promise.withResolvers<'again'>()
+    const first = await takeFirstSteps({ env, log })
+    // The first poll has left: now the rest is loaded.
+    const [{ Agent }, { SERVICES }] = [await import('../agent/agent.ts'), await import('../services/registry.ts')]
+    const agent = await Agent.start({ env, log, services: SERVICES, restart: () => again.resolve('again') }, first)
+    log.info(`agent ${agent.nodeId} runs as process ${process.pid}; console: ${agent.consoleUrls.join('  ')}`)
+    const why = await Promise.race([ended, again.promise])
+    // Whatever keeps it longer, a service manager starts it anew.
+    const limit = setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
+    await agent.stop()
+    clearTimeout(limit)
+    log.info('stopped')
+    if (why === 'end') return 0
+  }
 }
 
 /** Resolves at the first Ctrl-C or SIGTERM; a second one ends the program at once. */

@@ -43,8 +43,15 @@ export class Cloud {
   /** How long the present token needs no renewal; 0 when there is none. A clock that jumped back counts as 0. */
   get renewInMs(): number {
     const { accessToken, renewAtMs } = this.credential.access
+    if (!this.isKeyKnown) return 0
     const waitMs = renewAtMs - Date.now()
     return accessToken === null || waitMs > 3600_000 ? 0 : Math.max(0, waitMs)
+  }
+
+  /** False: this machine replaced its key, and was not answered under the new one yet. */
+  private get isKeyKnown(): boolean {
+    const { former, key } = this.options.identity
+    return former.length === 0 || this.credential.nodeKey === key.publicKey
   }
 
   contact(): void {
@@ -61,7 +68,7 @@ export class Cloud {
    * @throws ThatdamError UNAVAILABLE, NODE_REVOKED, NODE_LOCKED and what else the cloud answers.
    */
   async call(options: Omit<CallOptions, 'url' | 'headers'> & { readonly path: string }): Promise<CallAnswer> {
-    if (this.credential.access.accessToken === null) await this.renew(options.signal)
+    if (this.credential.access.accessToken === null || !this.isKeyKnown) await this.renew(options.signal)
     let answer = await this.send(options)
     if (answer.status === 401) {
       await this.renew(options.signal)
@@ -92,25 +99,26 @@ export class Cloud {
       if (Number.isFinite(serverMs)) answer = await this.ask(access.pendingNonce, serverMs, signal)
     }
     if (answer.status !== 200) throw errorOf(answer, this.credential.url)
-    await this.keep(finishRenewal(access, RenewResponse.parse(answer.body), Date.now()))
+    await this.keep(finishRenewal(access, RenewResponse.parse(answer.body), Date.now()), this.options.identity.key.publicKey)
     this.contact()
   }
 
   private ask(requestNonce: string, sentAtMs: number, signal: AbortSignal | undefined): Promise<CallAnswer> {
-    const { nodeId, key } = this.options.identity
-    const { sequence } = this.credential.access
-    const body = buildRenewRequest(key, { serverKey: this.credential.instanceKey, nodeId, requestNonce, sequence, sentAtMs })
+    const { nodeId, key, former } = this.options.identity
+    const { instanceKey: serverKey, access } = this.credential
+    const rekeys = this.isKeyKnown ? {} : { rekeys: former.map(({ record }) => record) }
+    const body = buildRenewRequest(key, { serverKey, nodeId, requestNonce, sequence: access.sequence, sentAtMs, ...rekeys })
     const url = `${this.credential.url}/agent/v1/token`
     return callJson({ method: 'POST', url, body, timeoutMs: CALL_LIMIT_MS, ...(signal ? { signal } : {}) })
   }
 
-  private async keep(access: Credential['access']): Promise<void> {
+  private async keep(access: Credential['access'], nodeKey = this.credential.nodeKey): Promise<void> {
     const onDisk = await readCredential(this.options.credentialPath)
     if (onDisk?.registeredAtMs !== this.credential.registeredAtMs) {
       // `thatdam register` or `unregister` came between: what they wrote stays.
       throw new ThatdamError('CONFLICT', 'This machine’s registration has changed.')
     }
-    this.credential = { ...this.credential, access }
+    this.credential = { ...this.credential, access, ...(nodeKey === undefined ? {} : { nodeKey }) }
     await writeCredential(this.options.credentialPath, this.credential)
   }
 

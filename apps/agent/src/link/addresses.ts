@@ -7,6 +7,8 @@ export interface LinkAddress {
 export interface AddressSources {
   /** From discovery, best first. */
   readonly sighted: (publicKey: string) => readonly LinkAddress[]
+  /** Whoever shows this key is the one that the other names: a machine that replaces its key has two for a while. Left out: the same key. */
+  readonly isSame?: (expected: string, shown: string) => boolean
 }
 
 /** An address that carried a proof of the peer's key this recently is tried first. */
@@ -20,6 +22,10 @@ export class Addresses {
 
   constructor(sources: AddressSources) {
     this.sources = sources
+  }
+
+  isSame(expected: string, shown: string): boolean {
+    return this.sources.isSame?.(expected, shown) ?? expected === shown
   }
 
   /** A signed datagram or a handshake came from there. */

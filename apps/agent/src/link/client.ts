@@ -48,10 +48,12 @@ interface KeyedOptions {
 /** Connections are pooled by the key at their end, which is checked before the first byte of a request leaves. */
 class KeyedAgent extends Agent {
   private readonly own: { cert: string; key: string }
+  private readonly addresses: Addresses
 
-  constructor(own: { cert: string; key: string }, maxSockets: number) {
+  constructor(own: { cert: string; key: string }, addresses: Addresses, maxSockets: number) {
     super({ keepAlive: true, maxSockets, maxFreeSockets: 1, timeout: 60_000, maxCachedSessions: 0 })
     this.own = own
+    this.addresses = addresses
   }
 
   override getName(options: object): string {
@@ -69,7 +71,8 @@ class KeyedAgent extends Agent {
     socket.once('error', fail)
     socket.once('secureConnect', () => {
       clearTimeout(timer)
-      if (expectedKey !== null && peerKeyOf(socket) !== expectedKey) {
+      const shown = peerKeyOf(socket)
+      if (expectedKey !== null && (shown === null || !this.addresses.isSame(expectedKey, shown))) {
         socket.destroy(new Error('another machine answers at this address'))
         return
       }
@@ -90,8 +93,8 @@ export class NodeClient {
 
   constructor(key: KeyPair, nodeId: string, addresses: Addresses) {
     const own = makeCertificate(key, nodeId)
-    this.agent = new KeyedAgent(own, SOCKETS_MAX)
-    this.bulk = new KeyedAgent(own, BULK_SOCKETS_MAX)
+    this.agent = new KeyedAgent(own, addresses, SOCKETS_MAX)
+    this.bulk = new KeyedAgent(own, addresses, BULK_SOCKETS_MAX)
     this.addresses = addresses
   }
 

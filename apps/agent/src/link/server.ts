@@ -54,6 +54,8 @@ export interface NodeServerOptions {
   /** A key that is good no more. */
   readonly wasMember: (publicKey: string) => boolean
   readonly routes: () => readonly NodeRoute[]
+  /** A key that is nobody's now was shown at a route for members. */
+  readonly onStranger?: (publicKey: string, address: string) => void
   /** A member's key was proved over a connection from this address. */
   readonly onProved: (publicKey: string, address: string) => void
   readonly log: (message: string, error?: unknown) => void
@@ -152,7 +154,10 @@ export class NodeServer {
     const route = this.routes().find((one) => (one.path.endsWith('/') ? path.startsWith(one.path) : path === one.path))
     const isMember = peer !== null && peer.member !== null
     const isHeard = isMember || route?.open === true || (route?.former === true && peer !== null && this.options.wasMember(peer.publicKey))
-    if (!isHeard) return STRANGER
+    if (!isHeard) {
+      if (peer !== null) this.options.onStranger?.(peer.publicKey, request.socket.remoteAddress ?? 'unknown')
+      return STRANGER
+    }
     if (route === undefined || (route.method !== 'any' && route.method !== request.method)) return { status: 404, body: NOT_FOUND_BODY }
     const address = request.socket.remoteAddress ?? 'unknown'
     if (isMember) {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AdoptionId, EnterRingRequest, NewAdoptionRequest, NewJoinTokenRequest, RoamTicketRequest } from '@thatdam/protocol/ring-door'
-import type { Adoption, JoinTokenList, NewJoinToken, NewRecoveryKey, RoamTicket } from '@thatdam/protocol/ring-door'
+import type { Adoption, JoinTokenList, NewJoinToken, NewKey, NewRecoveryKey, RoamTicket } from '@thatdam/protocol/ring-door'
 import type { RosterRecord } from '@thatdam/protocol/roster'
 import { readBody, sendJson } from './http.ts'
 
@@ -14,6 +14,9 @@ export interface RingRoutePorts {
   readonly enter: (records: readonly RosterRecord[]) => Promise<void>
   readonly adopt: (publicKey: string) => Promise<Adoption>
   readonly answerAdoption: (id: string, answer: 'confirm' | 'cancel') => Promise<Adoption>
+  /** A new key for this machine: once it is answered, `rekeyed` is called. */
+  readonly rekey: () => Promise<NewKey>
+  readonly rekeyed: () => void
   readonly roamTicket: (sessionId: string) => RoamTicket
 }
 
@@ -76,6 +79,15 @@ const ROUTES: readonly { readonly method: string; readonly path: RegExp; readonl
     run: async ({ response, name, ports }) => {
       const [id = '', answer] = name.split('/')
       sendJson(response, 200, await ports.answerAdoption(AdoptionId.parse(id), answer === 'confirm' ? 'confirm' : 'cancel'))
+    },
+  },
+  {
+    method: 'POST',
+    path: /^\/local\/rekey$/,
+    run: async ({ response, ports }) => {
+      const made = await ports.rekey()
+      response.once('close', ports.rekeyed)
+      sendJson(response, 202, made)
     },
   },
   {

@@ -45,6 +45,8 @@ async function append(ports: Pick<LocalApiPorts, 'saved'>, kinds: ('title' | 'na
       enter: unused,
       adopt: unused,
       answerAdoption: unused,
+      rekey: unused,
+      rekeyed: unused,
       roamTicket: unused,
     },
     owner: unused,

@@ -14,6 +14,7 @@ import { AGENT_VERSION } from '../program.ts'
 import { defaultAllowedRoots, writeAllowedRoots } from '../state/allowed-roots.ts'
 import { readCredential, writeCredential } from '../state/credential.ts'
 import { openIdentity, readIdentity, type Identity } from '../state/identity.ts'
+import { settleKey } from '../state/key-replacement.ts'
 import { takeLock } from '../state/lock.ts'
 import { makeStateDir, statePaths, type StatePaths } from '../state/paths.ts'
 import { forgetPendingRing, writePendingRing } from '../state/pending-ring.ts'
@@ -101,7 +102,7 @@ export async function openMachine(paths: StatePaths, env: Env): Promise<{ identi
   try {
     const lock = takeLock(paths)
     try {
-      const identity = await openIdentity(paths.identity, { nodeId: env.nodeId })
+      const identity = await settleKey(paths, await openIdentity(paths.identity, { nodeId: env.nodeId }))
       return { identity, ring: await openRing(paths.roster, identity, 0), running: false }
     } finally {
       lock.release()

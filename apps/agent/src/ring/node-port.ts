@@ -22,6 +22,7 @@ export async function openNodePort(ports: RingPartPorts, part: () => RingPart): 
         memberOf: (publicKey) => store.memberByKey(publicKey),
         wasMember: (publicKey) => store.wasMember(publicKey),
         routes: () => part().routes(),
+        onStranger: (publicKey, address) => part().refused(publicKey, address),
         onProved: (publicKey) => part().proved(publicKey),
         log: (message, error) => log.error(message, error),
       })

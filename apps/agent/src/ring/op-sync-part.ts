@@ -105,7 +105,7 @@ function sentenceOf(news: SyncNews): string {
     case 'held-ops':
       return `${news.count} entries of ${news.nodeId} are from the future; they wait. Look at the clock of that machine.`
     case 'fork':
-      return `The op log ${news.logId} has two entries at one place (${news.sequence}): that machine’s disk was copied, or its key is in other hands.`
+      return `The op log ${news.logId} has two entries at one place (${news.sequence}): that machine’s disk was copied, or its key is in other hands. Run “thatdam rekey” on the one that is real.`
     case 'restored':
       return `This machine’s disk is older than what it had written already: it goes on under a new name for its log, and nothing is lost.`
     case 'clock-was-ahead':

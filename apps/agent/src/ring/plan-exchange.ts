@@ -102,7 +102,7 @@ const termText = ({ number, nodeId }: Term): string => `${number}-${nodeId}`
 
 function refusalOf(ports: FollowPorts, leader: Member, plan: SignedPlan): ThatdamError | null {
   const { envelope, body } = plan
-  const isHis = envelope.issuer === leader.publicKey && envelope.term.nodeId === leader.nodeId
+  const isHis = leader.keys.includes(envelope.issuer) && envelope.term.nodeId === leader.nodeId
   if (!isHis || body.nodeId !== ports.nodeId || !isSound(plan)) {
     return new ThatdamError('UNPROCESSABLE', `${leader.nodeId} sent a plan that it did not sign, or that is for another machine.`)
   }

@@ -6,8 +6,8 @@ import { Discovery } from '@thatdam/discovery/all'
 import type { Self } from '@thatdam/discovery/announcement'
 import { parseBackend, parseSeeds, usualMethods } from '@thatdam/discovery/methods'
 import { NODE_PORT } from '@thatdam/protocol/discovery'
-import { MessagesRequest, type NodeMessage } from '@thatdam/protocol/node-link'
 import { ThatdamError } from '@thatdam/protocol/errors'
+import { MessagesRequest, type NodeMessage } from '@thatdam/protocol/node-link'
 import type { Term } from '@thatdam/protocol/plan'
 import type { Log } from '../log.ts'
 import { Leadership } from './leadership.ts'
@@ -20,6 +20,7 @@ import type { Identity } from '../state/identity.ts'
 import type { StatePaths } from '../state/paths.ts'
 import { addressMemory } from './address-memory.ts'
 import { parseBody } from './body.ts'
+import { Introduction } from './introduction.ts'
 import { Membership } from './membership.ts'
 import { openNodePort } from './node-port.ts'
 import { RingClock } from './ring-clock.ts'
@@ -28,6 +29,8 @@ import { RosterSync } from './roster-sync.ts'
 
 const MESSAGES_BYTES_MAX = 1024 * 1024
 const MESSAGES_MS_MAX = 3_000
+const TOLD_AGAIN_MS = 600_000
+const TOLD_MAX = 256
 
 export interface RingPartPorts {
   readonly env: Env
@@ -66,8 +69,11 @@ export class RingPart {
   private readonly ports: RingPartPorts
   private readonly addresses: Addresses
   private readonly channel: Channel
+  private readonly introduction: Introduction
   private readonly server: NodeServer
   private readonly endings: (() => void)[] = []
+  /** Until when the same refusal is not told again. */
+  private readonly toldOf = new Map<string, number>()
   private readonly heardAtMs = new Map<string, number>()
   private ranking: readonly string[] = []
 
@@ -77,9 +83,13 @@ export class RingPart {
     this.ports = ports
     this.store = store
     this.server = opened.server
-    this.addresses = new Addresses({ sighted: (publicKey) => this.sighted(publicKey) })
+    this.addresses = new Addresses({
+      sighted: (publicKey) => this.sighted(publicKey),
+      isSame: (expected, shown) => store.isSame(expected, shown),
+    })
     this.client = new NodeClient(key, nodeId, this.addresses)
     this.rosterSync = new RosterSync({ store, client: () => this.client, log: (message) => log.debug(message) })
+    this.introduction = new Introduction({ nodeId, store, client: () => this.client, log })
     this.discovery = new Discovery({
       self: this.self(),
       sign: (domain, value) => key.sign(domain, value),
@@ -179,7 +189,7 @@ export class RingPart {
   /** Where a browser reaches the console of a member: its LAN addresses as announced, best first. */
   consoleUrls(nodeId: string): string[] {
     const member = this.store.member(nodeId)
-    const sighting = this.discovery.sightings().find((one) => one.publicKey === member?.publicKey)
+    const sighting = this.discovery.sightings().find((one) => member?.keys.includes(one.publicKey))
     if (!sighting || sighting.consolePort === null) return []
     const port = sighting.consolePort
     const usable = sighting.addresses.filter(({ address }) => !address.includes('%'))
@@ -220,6 +230,7 @@ export class RingPart {
   routes(): NodeRoute[] {
     return [
       this.rosterSync.route(),
+      this.introduction.route(),
       {
         method: 'POST',
         path: '/v1/messages',
@@ -237,6 +248,18 @@ export class RingPart {
   proved(publicKey: string): void {
     const member = this.store.memberByKey(publicKey)
     if (member) this.heardAtMs.set(member.nodeId, performance.now())
+  }
+
+  /** Somebody came whose key is nobody's now. Whoever has a member's old key is told from other strangers, for the owner to see. */
+  refused(publicKey: string, address: string): void {
+    const nowMs = performance.now()
+    const owner = this.store.formerOwner(publicKey)
+    if (owner === null || nowMs < (this.toldOf.get(publicKey) ?? 0)) return
+    if (this.toldOf.size >= TOLD_MAX) this.toldOf.clear()
+    this.toldOf.set(publicKey, nowMs + TOLD_AGAIN_MS)
+    this.ports.log.warn(
+      `Refused: ${address} came with a key that ${owner.nodeId} has replaced. A copy of its disk does that, or a backup that was put back.`,
+    )
   }
 
   private openChannel(): Channel {
@@ -262,11 +285,14 @@ export class RingPart {
   }
 
   private async stream(member: Member, body: MessagesRequest): Promise<void> {
+    const { publicKey } = member
     try {
-      await this.client.call({ publicKey: member.publicKey, method: 'POST', path: '/v1/messages', body, timeoutMs: MESSAGES_MS_MAX })
+      await this.client.call({ publicKey, method: 'POST', path: '/v1/messages', body, timeoutMs: MESSAGES_MS_MAX })
     } catch (error) {
-      // To that one this machine is a stranger: one of them has not heard of something.
-      if (error instanceof ThatdamError && error.code === 'UNAUTHENTICATED') this.rosterSync.meet(member)
+      if (!(error instanceof ThatdamError) || error.code !== 'UNAUTHENTICATED') throw error
+      // To that one this machine is a stranger: one of them has not heard of something, of a new key or of a removal.
+      if (await this.introduction.to(member)) return
+      this.rosterSync.meet(member)
       throw error
     }
   }
@@ -319,7 +345,8 @@ export class RingPart {
   }
 
   private sighted(publicKey: string): { address: string; port: number }[] {
-    const sighting = this.discovery.sightings().find((one) => one.publicKey === publicKey)
+    const keys = this.store.memberByKey(publicKey)?.keys ?? [publicKey]
+    const sighting = this.discovery.sightings().find((one) => keys.includes(one.publicKey))
     return sighting?.addresses.map(({ address, port }) => ({ address, port })) ?? []
   }
 }

@@ -73,6 +73,19 @@ export class RosterStore {
     return this.memberByKey(publicKey) === null && [...this.roster.signers.values()].some((keys) => keys.has(publicKey))
   }
 
+  /** Whether such a key, shown where a member's other one was expected, is that member's. A key that was replaced is nobody's. */
+  isSame(expected: string, shown: string): boolean {
+    const member = this.memberByKey(expected)
+    return member === null ? expected === shown && this.formerOwner(shown) === null : member.keys.includes(shown)
+  }
+
+  /** The member that had this key once, and replaced it; null: nobody. */
+  formerOwner(publicKey: string): Member | null {
+    if (this.memberByKey(publicKey) !== null) return null
+    for (const [nodeId, keys] of this.roster.signers) if (keys.has(publicKey)) return this.member(nodeId)
+    return null
+  }
+
   /** Called after each change, when it is on disk. @returns how to stop. */
   onChange(listener: () => void): () => void {
     this.listeners.add(listener)

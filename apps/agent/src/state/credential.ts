@@ -12,6 +12,8 @@ export const Credential = z.object({
   instanceKey: PublicKey,
   organisation: z.object({ id: z.string(), name: z.string() }),
   registeredAtMs: Milliseconds,
+  /** The key under which access was given last. Left out: the one that this machine registered with. */
+  nodeKey: z.optional(PublicKey),
   access: z.object({
     sequence: Milliseconds,
     pendingNonce: z.nullable(z.string()),

@@ -17,7 +17,7 @@ export interface Opened {
 
 /** A node API on loopback with these routes alone. */
 export async function openServer(
-  { key, nodeId }: Identity,
+  { key, nodeId }: Pick<Identity, 'key' | 'nodeId'>,
   routes: readonly NodeRoute[],
   memberOf: (publicKey: string) => Member | null = () => null,
 ): Promise<Opened> {

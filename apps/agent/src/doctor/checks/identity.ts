@@ -19,6 +19,8 @@ export const check: Check = {
       const mode = (await fs.promises.stat(file)).mode & 0o777
       if (machine.platform !== 'win32' && (mode & 0o077) !== 0)
         return [fail(NAME, `${file} holds this machine’s key and others may read it (mode ${mode.toString(8)}).`, `chmod 600 '${file}'`)]
+      if (identity.next !== null)
+        return [warn(NAME, 'A new key of this machine waits to be taken up: the agent does it when it starts.', 'thatdam run')]
       return [ok(NAME, `${identity.nodeId}, key readable by its owner only.`)]
     } catch (error) {
       if (error instanceof ThatdamError) return [fail(NAME, error.message, `ls -l '${file}'`)]

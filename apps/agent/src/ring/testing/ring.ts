@@ -15,7 +15,7 @@ import { RosterStore, type RingRecords } from '../roster-store.ts'
 export const quietLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 export function identities(names: readonly string[]): Identity[] {
-  return names.map((nodeId) => ({ nodeId, key: generateKey() }))
+  return names.map((nodeId) => ({ nodeId, key: generateKey(), former: [], next: null }))
 }
 
 /** A ring that the first one founded, and into which it has let all others. */
