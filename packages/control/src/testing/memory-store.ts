@@ -1,6 +1,8 @@
 import type { ReportRequest } from '@thatdam/protocol/poll'
 import type { RosterRecord } from '@thatdam/protocol/roster'
 import type { RenewalDecision } from '../credentials.ts'
+import { formerKeys } from '../key-chain.ts'
+import { verifySignature } from '../keys.ts'
 import type { HeldCursor } from '../poll-hub.ts'
 import type { RelayCursor } from '../relay.ts'
 import type {
@@ -45,6 +47,11 @@ export class MemoryStore implements ControlStore {
     const token = this.tokens.get(input.tokenKey)
     if (token === undefined) return { kind: 'unknown' }
     const { organisation } = token
+    const { nodeId, nodeKey: publicKey, records } = input
+    for (const oldKey of formerKeys(records, { nodeId, publicKey, verify: verifySignature })) {
+      const known = this.nodes.get(oldKey)
+      if (known?.nodeId === nodeId && known.organisationId === organisation.id) await this.replaceKey(oldKey, publicKey, input)
+    }
     const before = token.redemptions.find((one) => one.nodeKey === input.nodeKey)
     if (before !== undefined) {
       const place = this.rings?.place(organisation.id, input) ?? null

@@ -100,11 +100,13 @@ export function sampleMachine(nodeId = 'pi5-0a1b2c', clusterId?: string) {
     buildJoinRequest({
       token: parseToken(tokenText),
       hello,
-      node,
+      // It may have another key by now.
+      node: machine.node,
       nodeId,
       facts: FACTS,
       allowedIndexRoots: ['/srv/photos'],
       ...(ring ?? { genesis }),
     })
-  return { node, nodeId, genesis, ask }
+  const machine = { node, nodeId, genesis, ask }
+  return machine
 }
