@@ -13,6 +13,10 @@ import { readEnv } from '../env.ts'
 import { makeLog } from '../log.ts'
 import { register } from '../register/register.ts'
 import { RosterStore, writeRoster } from '../ring/roster-store.ts'
+import { readCredential } from '../state/credential.ts'
+import { changeIdentity, openIdentity } from '../state/identity.ts'
+import { settleKey } from '../state/key-replacement.ts'
+import { statePaths } from '../state/paths.ts'
 import { openRing, readRing } from '../state/ring.ts'
 import { FACTS } from '../testing/plans.ts'
 import { until } from '../testing/until.ts'
@@ -171,6 +175,46 @@ test('the appointed founder never starts: after its lease one that waits founds 
   await until('one ring', () => [late, next, third].every(({ members }) => members.length === 3), 15_000)
   expect(late.store.fingerprint).toBe(next.store.fingerprint)
 }, 60_000)
+
+test('a new key is shown to the cloud, however often it was replaced meanwhile and whatever answer was lost (THREATS 7)', async () => {
+  const one = new TestMachine('one')
+  await one.register()
+  await one.start()
+  await until('it founded the ring', () => control.store.rings?.rings.get('org-1')?.ring.confirmedAtMs)
+  const { key: old } = one
+  const row = nodeOf(old.publicKey)
+  await one.stop()
+  const paths = statePaths(one.env.stateDir)
+  for (let times = 0; times < 2; times += 1) {
+    const identity = { ...(await openIdentity(paths.identity, { nodeId: null })), next: generateKey() }
+    await changeIdentity(paths.identity, identity)
+    await settleKey(paths, identity)
+  }
+  // The first answer under the new key is lost.
+  const replaceKey = control.store.replaceKey.bind(control.store)
+  let isLost = false
+  control.store.replaceKey = async (...given) => {
+    const done = await replaceKey(...given)
+    control.store.replaceKey = replaceKey
+    isLost = true
+    return await Promise.reject<boolean>(new Error(`lost after ${String(done)}`))
+  }
+  await one.start()
+  await until('an answer was lost', () => isLost)
+  expect(control.errors.splice(0).map(String)).toEqual(['Error: lost after true'])
+  const { key: now } = one
+  const known = async () => (await readCredential(paths.credential))?.nodeKey === now.publicKey
+  await until('it is answered under the new key', known, 15_000)
+  expect([...control.store.nodes.values()]).toMatchObject([{ id: row.id, nodeId: 'one', nodeKey: now.publicKey, lockedAtMs: null }])
+  expect((await control.renew(old, { nodeId: 'one', sequence: 1 })).status).toBe(401)
+  const knowsUse = () => control.store.rings?.rings.get('org-1')?.records.some(({ signer }) => signer === now.publicKey)
+  await until('the ring’s records are reported under it', knowsUse, 15_000)
+  expect(control.store.rings?.rings.get('org-1')?.ring.founderKey).toBe(now.publicKey)
+  // Registered again it is the same machine, and no use of the token is spent.
+  expect(await one.register()).toMatchObject({ kind: 'same', waitsFor: null })
+  const [token] = [...control.store.tokens.values()]
+  expect(token?.redemptions).toEqual([{ nodeKey: now.publicKey, nodeId: 'one' }])
+}, 40_000)
 
 test('announcements go through the cloud while its owner allows it, and nothing is asked otherwise', async () => {
   const [one, other] = [new TestMachine('one'), new TestMachine('other')]

@@ -277,6 +277,53 @@ describe('from waiting to being let in', () => {
     expect(node.publicKey).toBe((await ringRow(founder))?.founderKey)
   })
 
+  test('the founder itself comes with a new key that nobody reported: it is who it was, and a token redeemed again is the same one', async () => {
+    const [founder, other] = [machineOf('founds-anew'), machineOf('reports-first')]
+    const { text } = await makeToken(ada)
+    expect((await founder.join(text)).status).toBe(201)
+    await founder.renew()
+    const { genesis, node: old } = founder.self
+    await founder.reportRing(genesis)
+    await join(other)
+    const fresh = generateKey()
+    const ring = new TestRing([genesis], recordHash(genesis.body))
+    const introduced = rekey(ring.desk(old), 'founds-anew', fresh.publicKey)
+    ring.take(introduced)
+    ring.take(useKey(ring.desk(fresh)))
+    const stale = Object.assign(machineOf('founds-anew'), {
+      self: { ...founder.self },
+      serverKey: founder.serverKey,
+      sequence: founder.sequence,
+    })
+    Object.assign(founder.self, { node: fresh })
+    expect((await founder.renew()).status).toBe(401)
+    expect((await founder.renew([introduced])).status).toBe(200)
+    expect((await stale.renew()).status).toBe(401)
+    expect((await ringRow(founder))?.founderKey).toBe(fresh.publicKey)
+    expect(await db.auditEvent.count({ where: { action: 'node.key-replaced', actor: 'node:founds-anew' } })).toBe(1)
+    // The first use comes later, and what another machine reports meanwhile does not put it out.
+    await founder.reportRing(genesis, [
+      ...ring.records.slice(1),
+      sampleAdmission(fresh, { publicKey: other.self.node.publicKey, nodeId: 'reports-first' }, introduced),
+    ])
+    expect([(await rowOf(founder)).ringState, (await rowOf(other)).ringState]).toEqual(['in', 'in'])
+    expect((await polled(founder, 0)).ring?.place.role).toBe('founder')
+
+    // Once more, and it comes with its token before it comes for access.
+    const third = generateKey()
+    ring.take(rekey(ring.desk(fresh), 'founds-anew', third.publicKey))
+    ring.take(useKey(ring.desk(third)))
+    const { id } = await rowOf(founder)
+    Object.assign(founder.self, { node: third })
+    const again = await founder.join(text, { genesis, records: ring.records.slice(1) })
+    expect([again.status, again.json<JoinResponse>().ring?.role]).toEqual([201, 'founder'])
+    expect(await rowOf(founder)).toMatchObject({ id, nodeId: 'founds-anew', ringState: 'in' })
+    // A stranger with the same story does not get in.
+    const thief = machineOf('founds-anew')
+    const told = (await thief.join(text, { genesis, records: ring.records.slice(1) })).text
+    expect(told).not.toContain('"organisation"')
+  })
+
   test('a machine that its owner removes while it waits is not offered any more', async () => {
     const [founder, machine] = [machineOf('the-founder'), machineOf('second-thoughts')]
     await join(founder)

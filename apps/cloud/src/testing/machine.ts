@@ -38,12 +38,20 @@ export class Machine {
     return this.#post('/agent/v1/join', this.self.ask(tokenText, hello, ring))
   }
 
-  async renew(): Promise<Answer> {
+  /** `rekeys`: after a new key, which the cloud has not seen. */
+  async renew(rekeys?: RosterRecord[]): Promise<Answer> {
     const { node, nodeId } = this.self
     const { sequence, serverKey } = this
     const answer = await this.#post(
       '/agent/v1/token',
-      buildRenewRequest(node, { serverKey, nodeId, requestNonce: makeNonce(), sequence, sentAtMs: Date.now() }),
+      buildRenewRequest(node, {
+        serverKey,
+        nodeId,
+        requestNonce: makeNonce(),
+        sequence,
+        sentAtMs: Date.now(),
+        ...(rekeys ? { rekeys } : {}),
+      }),
     )
     if (answer.status === 200) ({ accessToken: this.accessToken, sequence: this.sequence } = answer.json<RenewResponse>())
     return answer
