@@ -37,6 +37,7 @@ test('each key is followed back to the one that introduced it, in whatever order
 })
 
 test('no record counts that the older key did not sign for this machine', () => {
+  expect(places([record(0, 1, { forged: true }), record(0, 1)], 1)).toEqual([0])
   for (const changes of [{ nodeId: 'other' }, { signer: 2 }, { forged: true }]) expect(places([record(0, 1, changes)], 1)).toEqual([])
 })
 

@@ -24,8 +24,7 @@ function introducer(
   records: readonly RosterRecord[],
   { nodeId, newKey, verify }: { nodeId: string; newKey: string; verify: VerifyRoster },
 ): string | undefined {
-  const record = records.find(
-    ({ body, signer }) => body.kind === 'rekey' && body.nodeId === nodeId && body.newKey === newKey && body.oldKey === signer,
-  )
-  return record !== undefined && verifyRecord(record, verify) ? record.signer : undefined
+  const names = ({ body, signer }: RosterRecord): boolean =>
+    body.kind === 'rekey' && body.nodeId === nodeId && body.newKey === newKey && body.oldKey === signer
+  return records.find((record) => names(record) && verifyRecord(record, verify))?.signer
 }

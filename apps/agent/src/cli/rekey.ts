@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { generateKey } from '@thatdam/control/keys'
 import { ThatdamError } from '@thatdam/protocol/errors'
-import { LocalState } from '@thatdam/protocol/local'
+import { LocalState, type LocalMember } from '@thatdam/protocol/local'
 import { NewKey } from '@thatdam/protocol/ring-door'
 import { requireNoWaiting } from '../agent/key-replacement.ts'
 import { changeIdentity, readIdentity } from '../state/identity.ts'
@@ -19,6 +19,7 @@ key refuses the old one.`
 
 /** How long the agent gets to come back, and then the others to be heard. */
 const [BACK_MS_MAX, HEARD_MS_MAX, LOOK_MS] = [60_000, 20_000, 300]
+const FOUND_MS_MAX = 4_000
 
 export const run: CliCommand = async (argv, context) => {
   const { values } = parseArgs({ args: [...argv], options: { help: { type: 'boolean', short: 'h' } } })
@@ -35,7 +36,7 @@ export const run: CliCommand = async (argv, context) => {
     context.err('The agent did not come back within a minute. The new key is on the disk: whatever is left is done when the agent starts.')
     return 1
   }
-  await tellWhoKnows(context, awakeIn(LocalState.parse(before)))
+  await tellWhoKnows(context)
   return 0
 }
 
@@ -67,19 +68,19 @@ async function isBack({ env }: CliContext, publicKey: string): Promise<boolean> 
   return false
 }
 
-async function tellWhoKnows({ env, out }: CliContext, wereAwake: readonly string[]): Promise<void> {
+async function tellWhoKnows({ env, out }: CliContext): Promise<void> {
   let state: LocalState | null = null
+  const startedAtMs = performance.now()
   for (const endsAtMs = performance.now() + HEARD_MS_MAX; performance.now() < endsAtMs; await pause()) {
     state = (await stateOf(env.stateDir)) ?? state
-    if (state === null || state.cloud.state === 'connecting') continue
-    const awake = awakeIn(state)
-    if (wereAwake.every((nodeId) => awake.includes(nodeId))) break
+    if (state !== null && state.cloud.state !== 'connecting' && othersIn(state).every((one) => isSure(one, startedAtMs))) break
   }
   out('This machine has a new key. Whoever knows it refuses the old one from now on.')
   if (state === null) return
-  const awake = awakeIn(state)
-  const away = state.members.filter(({ self, nodeId }) => !self && !awake.includes(nodeId)).map(({ nodeId }) => nodeId)
-  if (awake.length > 0) out(`These know it: ${awake.join(', ')}.`)
+  const others = othersIn(state)
+  const knowing = others.filter(knows).map(({ nodeId }) => nodeId)
+  const away = others.filter((one) => !knows(one)).map(({ nodeId }) => nodeId)
+  if (knowing.length > 0) out(`These know it: ${knowing.join(', ')}.`)
   if (away.length > 0) out(`Not in reach now, and shown it when they are met again: ${away.join(', ')}.`)
   if (state.cloud.state === 'connected') out('The cloud knows it.')
   else if (state.cloud.url !== null) out('The cloud is shown it when it is reached again.')
@@ -94,5 +95,9 @@ async function stateOf(stateDir: string): Promise<LocalState | null> {
   return answer === null ? null : LocalState.parse(answer)
 }
 
-const awakeIn = ({ members }: LocalState): string[] => members.filter(({ self, awake }) => !self && awake).map(({ nodeId }) => nodeId)
+const othersIn = ({ members }: LocalState): LocalMember[] => members.filter(({ self }) => !self)
+/** Whoever has spoken to this agent has taken its key: nobody answers to one that it does not know. */
+const knows = ({ lastContactMs }: LocalMember): boolean => lastContactMs !== null && lastContactMs > 0
+/** It may yet be heard, as long as it counts as awake or nobody has had the time to find it. */
+const isSure = (one: LocalMember, sinceMs: number): boolean => knows(one) || (!one.awake && performance.now() - sinceMs > FOUND_MS_MAX)
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, LOOK_MS))

@@ -43,19 +43,23 @@ export class Introduction {
 
   /**
    * To a member that refused this machine as a stranger.
-   * @returns false: there is nothing to show; this machine has no other key than the one that was refused.
+   * @returns false: there is nothing to show, or it does not count there.
    */
   async to({ nodeId, publicKey }: Member): Promise<boolean> {
     const { store, log, client } = this.ports
     const records = this.own().slice(-KEY_RECORDS_MAX)
-    if (records.length === 0) {
-      if (!this.isTold) log.warn(`${nodeId} refuses this machine’s key. ${REFUSED}`)
-      this.isTold = true
-      return false
-    }
     const body: KeyIntroduction = { fingerprint: store.fingerprint, nodeId: this.ports.nodeId, records }
-    await client().call({ publicKey, method: 'POST', path: '/v1/key', body, timeoutMs: SHOW_MS_MAX })
-    return true
+    const request = { publicKey, method: 'POST', path: '/v1/key', body, timeoutMs: SHOW_MS_MAX } as const
+    if (
+      records.length > 0 &&
+      (await client()
+        .call(request)
+        .then(() => true, mustBeRefusal))
+    )
+      return true
+    if (!this.isTold) log.warn(`${nodeId} refuses this machine’s key. ${REFUSED}`)
+    this.isTold = true
+    return false
   }
 
   route(): NodeRoute {
@@ -90,6 +94,12 @@ export class Introduction {
     const { store, nodeId } = this.ports
     return store.later().filter((record) => isOf(nodeId, record))
   }
+}
+
+/** The other one has looked, and does not take it. @throws what else went wrong. */
+function mustBeRefusal(error: unknown): false {
+  if (error instanceof ThatdamError && error.code === 'UNAUTHENTICATED') return false
+  throw error
 }
 
 const isOf = (nodeId: string, { body }: RosterRecord): boolean =>
