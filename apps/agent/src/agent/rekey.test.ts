@@ -2,6 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateKey, type KeyPair } from '@thatdam/control/keys'
+import { sealKeyFromSeed } from '@thatdam/control/seal'
+import type { OpBody } from '@thatdam/protocol/ops'
 import type { RosterRecord } from '@thatdam/protocol/roster'
 import { until } from '@thatdam/testkit/hosts/command'
 import type { RingMachine } from '@thatdam/testkit/ring/machine'
@@ -16,6 +18,7 @@ import { statePaths } from '../state/paths.ts'
 import { readRing } from '../state/ring.ts'
 
 const LIMIT_MS = 60_000
+const PASSWORD_HASH = `$argon2id$v=19$m=19456,t=2,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`
 
 let directory = ''
 let ring: TestRing | null = null
@@ -55,6 +58,13 @@ const edit = (machine: RingMachine, value: string) =>
   machine.local('POST', '/local/ops', {
     ops: [{ body: { kind: 'node.set', subject: machine.name, field: 'name', value, replaces: null } }],
   })
+/** The newest seal of the owner's password, as this machine has it, opens with the present keys of these. */
+async function isSealedTo(machine: RingMachine, readers: readonly RingMachine[]): Promise<boolean> {
+  const feed = (await machine.local('GET', '/local/ops?after=0&limit=2000')) as { entries: { op: { body: OpBody } }[] }
+  const seals = feed.entries.flatMap(({ op: { body } }) => (body.kind === 'secret.set' ? [body.sealedFor.map((box) => box.publicKey)] : []))
+  const wanted = await Promise.all(readers.map(async (one) => sealKeyFromSeed((await identityOf(one)).key.seed).publicKey))
+  return wanted.every((key) => seals.at(-1)?.includes(key) === true)
+}
 async function namesAt(machine: RingMachine): Promise<string[]> {
   const feed = (await machine.local('GET', '/local/ops?after=0&limit=2000')) as {
     entries: { op: { body: { kind: string; value?: unknown } } }[]
@@ -105,6 +115,8 @@ async function knowIt(machines: readonly RingMachine[], nodeId: string, { old, n
 test('a machine gets a new key: all it wrote before and after is everywhere, the ring goes on, and the old key is a stranger’s', async () => {
   const machines = await up()
   const [desktop, server] = machines
+  await desktop.local('PUT', '/local/owner', { passwordHash: PASSWORD_HASH })
+  await until('the password is sealed to both', () => isSealedTo(desktop, [desktop, server]), LIMIT_MS)
   // A member, then the leader.
   for (const [machine, other] of [
     [server, desktop],
@@ -122,6 +134,8 @@ test('a machine gets a new key: all it wrote before and after is everywhere, the
     expect(other.logTail(400)).toContain(`came with a key that ${machine.name} has replaced`)
     await edit(machine, `${machine.name} after`)
     await haveAll(machines, [`${machine.name} before`, `${machine.name} after`])
+    // The one that leads, with its former key or as another admitter, seals the owner's password to the new one.
+    await until('the password is sealed to the new key', () => isSealedTo(other, [machine]), LIMIT_MS)
   }
   // A while after it came back it leads again, under the new key.
   await until('the better one leads', async () => (await desktop.cluster())?.role === 'leader', 2 * LIMIT_MS)
