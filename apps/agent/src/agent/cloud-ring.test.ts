@@ -212,8 +212,8 @@ test('a new key is shown to the cloud, however often it was replaced meanwhile a
   expect(control.store.rings?.rings.get('org-1')?.ring.founderKey).toBe(now.publicKey)
   // Registered again it is the same machine, and no use of the token is spent.
   expect(await one.register()).toMatchObject({ kind: 'same', waitsFor: null })
-  const [token] = [...control.store.tokens.values()]
-  expect(token?.redemptions).toEqual([{ nodeKey: now.publicKey, nodeId: 'one' }])
+  const [kept] = [...control.store.tokens.values()]
+  expect(kept?.redemptions).toEqual([{ nodeKey: now.publicKey, nodeId: 'one' }])
 }, 40_000)
 
 test('announcements go through the cloud while its owner allows it, and nothing is asked otherwise', async () => {

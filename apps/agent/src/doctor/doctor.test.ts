@@ -6,6 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import type { Finding } from '@thatdam/protocol/doctor'
 import type { LocalState } from '@thatdam/protocol/local'
+import { fakeState } from '@thatdam/testkit/fake-state'
 import { afterEach, expect, it } from 'vitest'
 import { openIdentity } from '../state/identity.ts'
 import { makeStateDir, statePaths } from '../state/paths.ts'
@@ -112,6 +113,9 @@ it('cloud: answers, is silent, drips for ever; names that are none, or need none
   const at = async (port: number) => await contextOf(folder, { cloud: new URL(`http://127.0.0.1:${port}`) })
   const port = await listen(server)
   expect(one(await cloudCheck.run(await at(port)))?.state).toBe('ok')
+  const refused = { ...fakeState().cloud, state: 'refused' as const, reason: 'Its disk was probably copied.' }
+  const agent = { ...fakeState(), cloud: refused }
+  expect(one(await cloudCheck.run({ ...(await at(port)), agent }))).toMatchObject({ state: 'fail', message: refused.reason })
   server.close()
   server.closeAllConnections()
   expect(one(await cloudCheck.run(await at(port)))).toMatchObject({ state: 'fail', message: expect.stringContaining('ECONNREFUSED') })

@@ -14,6 +14,10 @@ import { Introduction } from './introduction.ts'
 import { RosterStore } from './roster-store.ts'
 import { quietLog } from './testing/ring.ts'
 
+const nobody = (): never => {
+  throw new Error('nobody is asked here')
+}
+
 let directory = ''
 let server: Opened
 let store: RosterStore
@@ -29,10 +33,7 @@ beforeEach(async () => {
   pi = ring.join(founder, 'pi')
   const [genesis, ...later] = ring.records
   store = new RosterStore(join(directory, 'roster.jsonl'), { genesis: genesis as GenesisRecord, later })
-  const client = (): never => {
-    throw new Error('nobody is asked here')
-  }
-  const route = new Introduction({ nodeId: 'founder', store, client, log: quietLog }).route()
+  const route = new Introduction({ nodeId: 'founder', store, client: nobody, log: quietLog }).route()
   server = await openServer({ key: founder, nodeId: 'founder' }, [route], (key) => store.memberByKey(key))
 })
 afterEach(async () => {
