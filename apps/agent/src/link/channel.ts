@@ -29,8 +29,9 @@ export interface ChannelPorts {
   /** POST /v1/messages to a member. Rejections are losses. */
   readonly stream: (member: Member, request: MessagesRequest) => Promise<unknown>
   readonly onMessage: (from: string, message: NodeMessage) => void
-  /** A member holds other roster records than we do. */
+  /** A member holds other roster records than we do, or the same. */
   readonly onOtherRoster: (from: string) => void
+  readonly onSameRoster: () => void
   readonly nowMs: () => number
 }
 
@@ -179,7 +180,8 @@ export class Channel {
   }
 
   private compare(from: string, roster: string): void {
-    if (roster !== this.ports.rosterDigest()) this.ports.onOtherRoster(from)
+    if (roster === this.ports.rosterDigest()) this.ports.onSameRoster()
+    else this.ports.onOtherRoster(from)
   }
 
   private datagram(to: string | null, message: NodeMessage | null): Buffer {

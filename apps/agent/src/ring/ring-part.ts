@@ -17,6 +17,7 @@ import { NodeClient } from '../link/client.ts'
 import { memberOf, NodeServer, type NodeRoute } from '../link/server.ts'
 import type { Env } from '../env.ts'
 import type { Identity } from '../state/identity.ts'
+import { useNewKey } from '../state/key-replacement.ts'
 import type { StatePaths } from '../state/paths.ts'
 import { addressMemory } from './address-memory.ts'
 import { parseBody } from './body.ts'
@@ -76,11 +77,13 @@ export class RingPart {
   private readonly toldOf = new Map<string, number>()
   private readonly heardAtMs = new Map<string, number>()
   private ranking: readonly string[] = []
+  private isKeyUsed: boolean
 
   private constructor(ports: RingPartPorts, opened: { server: NodeServer; leadership: (part: () => RingPart) => Leadership }) {
     const { env, identity, store, log } = ports
     const { nodeId, key } = identity
     this.ports = ports
+    this.isKeyUsed = identity.former.length === 0
     this.store = store
     this.server = opened.server
     this.addresses = new Addresses({
@@ -280,8 +283,21 @@ export class RingPart {
         const member = store.member(from)
         if (member) this.rosterSync.meet(member)
       },
+      onSameRoster: () => this.useNewKey(),
       nowMs: () => performance.now(),
     })
+  }
+
+  private useNewKey(): void {
+    if (this.isKeyUsed) return
+    this.isKeyUsed = true
+    const { store, identity, log } = this.ports
+    useNewKey(store, identity)
+      .then((isMade) => (isMade ? this.spread() : undefined))
+      .catch((error: unknown) => {
+        this.isKeyUsed = false
+        log.error('the new key of this machine could not be taken into use; it is tried again', error)
+      })
   }
 
   private async stream(member: Member, body: MessagesRequest): Promise<void> {

@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { formerKeys } from '@thatdam/control/key-chain'
 import { generateKey, verifySignature, type KeyPair } from '@thatdam/control/keys'
-import { remove, useKey } from '@thatdam/control/roster-edit'
+import { admit, remove, useKey } from '@thatdam/control/roster-edit'
 import { REKEYS_MAX, type RosterRecord } from '@thatdam/protocol/roster'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RosterStore, writeRoster } from '../ring/roster-store.ts'
 import { foundRing, identities } from '../ring/testing/ring.ts'
 import { changeIdentity, openIdentity, readIdentity, type Identity } from './identity.ts'
-import { introduce, settleKey } from './key-replacement.ts'
+import { introduce, settleKey, useNewKey } from './key-replacement.ts'
 import { statePaths, type StatePaths } from './paths.ts'
 import { openRing, readRing } from './ring.ts'
 
@@ -108,6 +108,28 @@ test('one that was removed meanwhile keeps its key, and a start says why', async
     [expect.stringMatching(/^The key of this machine was not replaced\. There is no machine pi5/)],
   ])
   expect(await identityNow()).toMatchObject({ key: { publicKey: pi.key.publicKey }, next: null, former: [] })
+})
+
+test('an admitter with others uses its new key when it has seen what they have: whom it let in before its disk was put back stays', async () => {
+  const [founder, pi] = identities(['founder', 'pi5']) as [Identity, Identity]
+  await writeRoster(paths.roster, foundRing([founder]))
+  const before = await storeNow()
+  const others = new RosterStore(join(directory, 'others.jsonl'), { genesis: before.founding, later: before.later() })
+  await others.merge(foundRing([founder, pi]).later)
+  const late = generateKey()
+  await others.edit(founder.key, (desk) => admit(desk, { nodeId: 'late', publicKey: late.publicKey, bootCounter: 1 }))
+  // The older disk knows of the first admission alone.
+  await before.merge(foundRing([founder, pi]).later)
+  const next = generateKey()
+  await changeIdentity(paths.identity, { ...founder, next })
+  const settled = await settle()
+  expect(settled.key.publicKey).toBe(next.publicKey)
+  const now = await storeNow()
+  expect([kinds(now.later(), 'rekey'), kinds(now.later(), 'key-use')]).toEqual([1, 0])
+  await now.merge(others.later())
+  expect([await useNewKey(now, settled), await useNewKey(now, settled)]).toEqual([true, false])
+  await others.merge(now.later())
+  expect([...others.roster.byKey.keys()].toSorted()).toEqual([next.publicKey, pi.key.publicKey, late.publicKey].toSorted())
 })
 
 test('a start without anything to do reads and writes nothing', async () => {

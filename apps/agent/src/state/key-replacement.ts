@@ -7,19 +7,21 @@ import type { StatePaths } from './paths.ts'
 import { readRing } from './ring.ts'
 
 /*
- * The replacement of this machine's key (DESIGN §4, THREATS 7). Each step is on the disk before the next one, and a start takes all that are left:
+ * The replacement of this machine's key (DESIGN §4, THREATS 7). Each step is on the disk before the next one, and a start takes those that are left:
  *
  *   next key written ──▶ record signed by the old key ──▶ key switched ──▶ first use signed by the new key
  *   identity.json        roster.jsonl                     identity.json    roster.jsonl
  *   └───────────── the old key is good ─────────────────┘                  └ the old key is a stranger's
  *
- * Nobody has to be in reach: who knows only the old key is shown the records at the first contact (ring/introduction.ts, cloud/cloud.ts).
+ * Nobody has to be in reach: who knows only the old key is shown the records at the first contact (ring/introduction.ts, cloud/cloud.ts). What the
+ * old key signed counts as far as the first use has seen it. So a machine that has others takes that step when one of them holds the same records
+ * (ring/ring-part.ts): its disk may be older than what it had signed.
  */
 
 type ReplacementPaths = Pick<StatePaths, 'identity' | 'roster'>
 
 /**
- * Takes the steps that are left. Call it while holding the state directory's lock, before anything uses the key.
+ * Takes the steps that are left, and need nobody else. Call it while holding the state directory's lock, before anything uses the key.
  * @param say sentences for the log.
  */
 export async function settleKey(
@@ -32,12 +34,17 @@ export async function settleKey(
   if (ring === null || (identity.next === null && isUsed(ring.later, identity))) return identity
   const store = new RosterStore(paths.roster, ring)
   const settled = await switchKey(paths, identity, { store, say })
-  await store.edit(settled.key, (desk) =>
-    isIntroduced(desk.records, settled) && !isUsed(desk.records, settled) && desk.roster.byKey.has(settled.key.publicKey)
-      ? useKey(desk)
-      : null,
-  )
+  if (store.roster.members.size === 1) await useNewKey(store, settled)
   return settled
+}
+
+/** The last step. Twice is harmless. @returns whether there was anything to do. */
+export async function useNewKey(store: RosterStore, identity: Identity): Promise<boolean> {
+  const made = await store.edit(identity.key, ({ records, roster, signer }) => {
+    const isOpen = isIntroduced(records, identity) && !isUsed(records, identity) && roster.byKey.has(signer.publicKey)
+    return isOpen ? useKey({ records, roster, signer }) : null
+  })
+  return made !== null
 }
 
 /**
