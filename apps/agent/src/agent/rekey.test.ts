@@ -85,11 +85,11 @@ const addressOf = ({ host, stateDir }: RingMachine, port: number): LinkAddress =
 async function asked(machine: RingMachine, key: KeyPair, nodeId: string): Promise<string> {
   const port = Number(machine.environment()['NODE_API_PORT'])
   const client = new NodeClient(key, nodeId, new Addresses({ sighted: () => [] }))
-  const body = { fingerprint: (await storeOf(machine)).fingerprint, ids: null, records: [] }
+  const body = { roster: (await storeOf(machine)).digest, messages: [] }
   const request = {
     publicKey: (await identityOf(machine)).key.publicKey,
     method: 'POST',
-    path: '/v1/roster',
+    path: '/v1/messages',
     body,
     timeoutMs: 5_000,
   } as const

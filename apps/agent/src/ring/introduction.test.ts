@@ -74,6 +74,7 @@ test('who has seen neither record takes the new key from its holder, and the old
   expect(store.member('pi')?.keys).toEqual([third.publicKey])
   expect([store.memberByKey(pi.publicKey), store.formerOwner(pi.publicKey)?.nodeId, store.member('stowaway')]).toEqual([null, 'pi', null])
   expect([store.isSame(pi.publicKey, pi.publicKey), store.isSame(third.publicKey, third.publicKey)]).toEqual([false, true])
+  expect(store.wasMember(pi.publicKey)).toBe(false)
   expect(await shown(third, made)).toBe('taken')
 })
 
@@ -107,7 +108,7 @@ test('a machine that was removed comes back by no key of its own, and records ar
   const fresh = generateKey()
   const sound = rekey(ring.desk(pi), 'pi', fresh.publicKey)
   await store.merge([remove(ring.desk(founder), 'pi')])
-  expect(await shown(fresh, [sound])).toBe('UNAUTHENTICATED')
+  expect([await shown(fresh, [sound]), store.wasMember(pi.publicKey)]).toEqual(['UNAUTHENTICATED', true])
   const win = ring.join(founder, 'win')
   await store.merge(ring.records.slice(1))
   const forged = { ...rekey(ring.desk(win), 'win', fresh.publicKey), signature: sound.signature }

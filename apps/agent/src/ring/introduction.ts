@@ -19,7 +19,7 @@ const BODY_BYTES_MAX = 128 * 1024
 const SHOWN = { perSecond: 0.2, burst: 5, keysMax: 256 }
 
 const REFUSED =
-  'If this disk is a copy, or was put back from a backup, the ring knows a newer key: take the machine out of the ring in the console of another one, then let it in again.'
+  'If it was taken out of the ring, it hears of that next. If this disk is a copy, or was put back from a backup, the ring knows a newer key: take the machine out of the ring in the console of another one, then let it in again.'
 
 export interface IntroductionPorts {
   readonly nodeId: string

@@ -68,9 +68,12 @@ export class RosterStore {
     return this.roster.byKey.get(publicKey) ?? null
   }
 
-  /** By a key that is good no more: its machine was removed, or has another key now. */
+  /** By a key that is good no more because its machine was removed. One that its machine has replaced is a stranger's (THREATS 7). */
   wasMember(publicKey: string): boolean {
-    return this.memberByKey(publicKey) === null && [...this.roster.signers.values()].some((keys) => keys.has(publicKey))
+    return (
+      this.memberByKey(publicKey) === null &&
+      [...this.roster.signers].some(([nodeId, keys]) => keys.has(publicKey) && this.member(nodeId) === null)
+    )
   }
 
   /** Whether such a key, shown where a member's other one was expected, is that member's. A key that was replaced is nobody's. */
