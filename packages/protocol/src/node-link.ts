@@ -17,7 +17,9 @@ export const LINK_DATAGRAM_BYTES_MAX = 1_200
 export const RUMOURS_MAX = 2_048
 /** Candidates that a leader tells of because they came home a short while ago. */
 export const RETURNING_MAX = 8
-const Returning = z._default(z.readonly(z.array(z.object({ nodeId: NodeId, awakeMs: Milliseconds })).check(z.maxLength(RETURNING_MAX))), [])
+const Returning = z.readonly(z.array(z.object({ nodeId: NodeId, awakeMs: Milliseconds })).check(z.maxLength(RETURNING_MAX)))
+/** Left out by a version that tells nothing of them. */
+const ReturningToo = z._default(Returning, []) // oxlint-disable-line eslint/no-underscore-dangle -- zod/mini's own name
 
 const Rumour = z.object({
   nodeId: NodeId,
@@ -40,7 +42,7 @@ const LeadershipSeen = z.object({
   leader: z.nullable(z.object({ term: Term, ageMs: Milliseconds, uptimeMs: Milliseconds })),
 })
 export const ElectionWord = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('heartbeat'), term: Term, uptimeMs: Milliseconds, returning: Returning }),
+  z.object({ kind: z.literal('heartbeat'), term: Term, uptimeMs: Milliseconds, returning: ReturningToo }),
   z.object({ kind: z.literal('ask') }),
   z.object({ kind: z.literal('seen'), seen: LeadershipSeen }),
   z.object({
@@ -49,7 +51,7 @@ export const ElectionWord = z.discriminatedUnion('kind', [
     resigning: z.boolean(),
     uptimeMs: Milliseconds,
     holdDownMs: Milliseconds,
-    returning: Returning,
+    returning: ReturningToo,
   }),
 ])
 
