@@ -18,6 +18,10 @@ const COMMANDS: Readonly<Record<string, { readonly load: () => Promise<{ run: Cl
   status: { load: () => import('./cli/status.ts'), does: 'what runs here, and why' },
   logs: { load: () => import('./cli/logs.ts'), does: 'the newest log lines of the agent or one service' },
   doctor: { load: () => import('./cli/doctor.ts'), does: 'look for what is wrong, and say what to do' },
+  'recovery-key': {
+    load: () => import('./cli/recovery-key.ts'),
+    does: 'make the owner’s printed key, or use it: so that two rings become one',
+  },
   password: { load: () => import('./cli/password.ts'), does: 'set or reset the owner’s password of this machine’s console' },
   unregister: { load: () => import('./cli/unregister.ts'), does: 'forget the cloud; library and recordings stay' },
   version: { load: () => import('./cli/version.ts'), does: 'the version' },
@@ -26,7 +30,7 @@ const COMMANDS: Readonly<Record<string, { readonly load: () => Promise<{ run: Cl
 const USAGE = `thatdam <command>
 
 ${Object.entries(COMMANDS)
-  .map(([name, { does }]) => `  ${name.padEnd(11)} ${does}`)
+  .map(([name, { does }]) => `  ${name.padEnd(12)} ${does}`)
   .join('\n')}
 
 Each command has --help.

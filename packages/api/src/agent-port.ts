@@ -19,6 +19,8 @@ import type {
   NewJoinTokenRequest,
   NewRecoveryKey,
   RoamTicket,
+  UsedRecoveryKey,
+  UseRecoveryKeyRequest,
 } from '@thatdam/protocol/ring-door'
 
 /**
@@ -53,4 +55,8 @@ export interface AgentPort {
   removeMember(nodeId: string): Promise<void>
   /** Told this once. */
   makeRecoveryKey(): Promise<NewRecoveryKey>
+  /** The printed key, as typed: the ring takes it as its own, or is said to be its owner's once more. */
+  useRecoveryKey(request: UseRecoveryKeyRequest): Promise<UsedRecoveryKey>
+  /** This ring goes over to that one, which only the cloud says is the same owner's. */
+  goOver(fingerprint: string): Promise<void>
 }

@@ -109,6 +109,7 @@ const CALLS: Record<string, (caller: ReturnType<typeof createCaller>) => Promise
   'node.remove': (c) => c.node.remove({ nodeId: 'macbook-5510aa' }),
   'ring.adopt': (c) => c.ring.adopt({ publicKey: stranger }),
   'ring.answerAdoption': (c) => c.ring.answerAdoption({ id: agent.state.adoptions[0]?.id ?? 'x', answer: 'confirm' }),
+  'ring.goOver': (c) => c.ring.goOver({ fingerprint: agent.state.ring.others[0]?.fingerprint ?? 'f'.repeat(64) }),
   'ring.tokens': (c) => c.ring.tokens(),
   'ring.makeToken': (c) => c.ring.makeToken({ machines: 1, lifeMinutes: 15 }),
   'ring.revokeToken': (c) => c.ring.revokeToken({ id: 'token-1' }),
@@ -120,6 +121,7 @@ const CALLS: Record<string, (caller: ReturnType<typeof createCaller>) => Promise
   'folders.list': (c) => c.folders.list({ path: null }),
   'owner.setPassword': (c) => c.owner.setPassword({ next: 'a long password' }),
   'owner.makeRecoveryKey': (c) => c.owner.makeRecoveryKey(),
+  'owner.useRecoveryKey': (c) => c.owner.useRecoveryKey({ words: 'ABCD' }),
   'session.ticket': (c) => c.session.ticket(),
   'state.get': (c) => c.state.get({ after: null }),
   'session.end': (c) => c.session.end(),
@@ -133,11 +135,13 @@ const NOT_FROM_CLOUD = new Set([
   'node.resolve quotas',
   'ring.adopt',
   'ring.answerAdoption',
+  'ring.goOver',
   'ring.tokens',
   'ring.makeToken',
   'ring.revokeToken',
   'ring.setPolicy',
   'owner.makeRecoveryKey',
+  'owner.useRecoveryKey',
   'index.pause',
   'folders.list',
   'owner.setPassword',
@@ -292,8 +296,23 @@ test('a token’s text and a recovery key are told once', async () => {
   await owner.ring.revokeToken({ id: made.id })
   expect(await owner.ring.tokens()).toEqual([])
   expect(await codeOf(owner.ring.revokeToken({ id: made.id }))).toBe('NOT_FOUND')
-  expect((await owner.owner.makeRecoveryKey()).words.split('-')).toHaveLength(14)
+  const { words } = await owner.owner.makeRecoveryKey()
+  expect(words.split('-')).toHaveLength(14)
   expect(await codeOf(owner.owner.makeRecoveryKey())).toBe('CONFLICT')
+  expect(await owner.owner.useRecoveryKey({ words: words.replaceAll('-', ' ') })).toEqual({ outcome: 'known' })
+  expect(await codeOf(owner.owner.useRecoveryKey({ words: words.slice(5) }))).toBe('BAD_REQUEST')
+  expect(await codeOf(owner.owner.useRecoveryKey({ words: words.toLowerCase() }))).toBe('CONFLICT')
+})
+
+test('the ring goes over to another one of the same owner only where that waits for a yes', async () => {
+  const owner = as('password')
+  const fingerprint = 'e'.repeat(64)
+  const other = { clusterId: '00000000-0000-4000-8000-000000000009', fingerprint, nodeId: 'attic-0a1b2c', address: '192.168.1.40' }
+  agent.update(({ ring }) => ring.others.push({ ...other, fate: 'apart', reason: '' }))
+  expect(await codeOf(owner.ring.goOver({ fingerprint }))).toBe('CONFLICT')
+  agent.update(({ ring }) => ring.others.forEach((one) => (one.fate = 'asks')))
+  await owner.ring.goOver({ fingerprint })
+  await vi.waitFor(() => expect(hub.current().agent?.ring.others).toMatchObject([{ fingerprint, fate: 'goes-over' }]))
 })
 
 test('a ticket takes a session along once; before there is a password there is none to take', async () => {

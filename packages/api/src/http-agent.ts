@@ -1,7 +1,7 @@
 import { ERRORS, ErrorBody, ThatdamError, type ErrorCode } from '@thatdam/protocol/errors'
 import { AppendOpsResponse, FolderListing, LocalState, NewSessionResponse, OpFeed, OwnerCredential } from '@thatdam/protocol/local'
 import { JsonValue } from '@thatdam/protocol/plan'
-import { Adoption, JoinTokenList, NewJoinToken, NewRecoveryKey, RoamTicket } from '@thatdam/protocol/ring-door'
+import { Adoption, JoinTokenList, NewJoinToken, NewRecoveryKey, RoamTicket, UsedRecoveryKey } from '@thatdam/protocol/ring-door'
 import * as z from 'zod/mini'
 import type { AgentPort } from './agent-port.ts'
 
@@ -85,6 +85,10 @@ export function httpAgent(baseUrl: string, token: string): AgentPort {
       await call({ method: 'POST', path: `/local/members/${encodeURIComponent(nodeId)}/remove`, body: {} })
     },
     makeRecoveryKey: () => ask(NewRecoveryKey, { method: 'POST', path: '/local/recovery-key', body: {} }),
+    useRecoveryKey: (body) => ask(UsedRecoveryKey, { method: 'POST', path: '/local/recovery-key/use', body }),
+    async goOver(fingerprint) {
+      await call({ method: 'POST', path: `/local/rings/${encodeURIComponent(fingerprint)}/go-over`, body: {} })
+    },
   }
 }
 

@@ -23,8 +23,10 @@ import { resolve as nodeResolve } from './node/resolve.ts'
 import { settingsGet } from './node/settings-get.ts'
 import { settingsPatch } from './node/settings-patch.ts'
 import { makeRecoveryKey } from './owner/make-recovery-key.ts'
+import { useRecoveryKey } from './owner/use-recovery-key.ts'
 import { setPassword } from './owner/set-password.ts'
 import { adopt, answerAdoption } from './ring/adoption.ts'
+import { goOver } from './ring/go-over.ts'
 import { makeToken, revokeToken, tokens } from './ring/join-tokens.ts'
 import { setPolicy } from './ring/set-policy.ts'
 import { end } from './session/end.ts'
@@ -55,10 +57,10 @@ export const appRouter = router({
     conflicts: nodeConflicts,
     resolve: nodeResolve,
   },
-  ring: { adopt, answerAdoption, tokens, makeToken, revokeToken, setPolicy },
+  ring: { adopt, answerAdoption, goOver, tokens, makeToken, revokeToken, setPolicy },
   index: { pause, resume, rescan, retryErrors },
   folders: { list: folderList },
-  owner: { setPassword, makeRecoveryKey },
+  owner: { setPassword, makeRecoveryKey, useRecoveryKey },
   state: { get: stateGet },
   session: { get: sessionGet, end, ticket },
 })

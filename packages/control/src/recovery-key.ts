@@ -25,7 +25,7 @@ export function makeRecoveryKey(seed: Uint8Array = randomBytes(32)): { text: str
 export function readRecoveryKey(typed: string): KeyPair {
   const text = typed
     .toUpperCase()
-    .replaceAll(/[\s\-–—]/g, '')
+    .replaceAll(/[\s\-\u2013\u2014]/g, '')
     .replaceAll('O', '0')
     .replaceAll(/[IL]/g, '1')
   const odd = Array.from(text).findIndex((char) => !DIGITS.includes(char))

@@ -1,6 +1,6 @@
 import { UNAUTHENTICATED_BODY } from '@thatdam/protocol/errors'
 import { RingJoinResponse } from '@thatdam/protocol/ring-join'
-import { type OwnerProof, RingIntroduction, type RingMergeRequest } from '@thatdam/protocol/ring-meet'
+import { type FormerRing, type OwnerProof, RingIntroduction, type RingMergeRequest } from '@thatdam/protocol/ring-meet'
 import type { RosterRecord } from '@thatdam/protocol/roster'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -9,7 +9,7 @@ import { generateKey, type KeyPair, randomBytes, verifySignature } from './keys.
 import { RateLimiter } from './rate-limits.ts'
 import type { RingAuditEvent } from './ring-join-server.ts'
 import { buildRingMeet, handleRingMeet, homeOf, judgeIntroduction, type MetRing } from './ring-meet.ts'
-import { buildRingMerge, type FormerRing, handleRingMerge, type MergeContext, verifyRingMerge, yieldTo } from './ring-merge.ts'
+import { buildRingMerge, handleRingMerge, type MergeContext, verifyRingMerge, yieldTo } from './ring-merge.ts'
 import { signOwnership } from './ring-owner.ts'
 import { signPlace } from './ring-place.ts'
 import { admit, nameOwnerKey, remove } from './roster-edit.ts'
@@ -176,7 +176,7 @@ describe('two rings of one owner', () => {
 
   test('the cloud’s word alone hands no ring over: the owner has to agree on the LAN', async () => {
     const instance = generateKey()
-    const [winner, loser] = [new Side(FIRST, null), new Side(SECOND, null)]
+    const [winner, loser] = [new Side(FIRST, null), new Side(SECOND, null, 'attic')]
     for (const side of [winner, loser]) {
       const genesis = side.keeper.records.find(({ body }) => body.kind === 'genesis') as Parameters<typeof signPlace>[1]['ring']['genesis']
       const founded = {
@@ -195,6 +195,21 @@ describe('two rings of one owner', () => {
     expect(await yieldTo(loser.keeper, loser.key, { met, consent: null })).toBeNull()
     expect(await yieldTo(loser.keeper, loser.key, { met, consent: loser.keeper.fingerprint })).toBeNull()
     expect(await yieldTo(loser.keeper, loser.key, { met, consent: winner.keeper.fingerprint })).not.toBeNull()
+    // A machine that got into another ring before its organisation's ring let it in: its place is there all the same.
+    const [ofWinner] = winner.own.proofs
+    const genesis = winner.keeper.records[0] as Parameters<typeof signPlace>[1]['ring']['genesis']
+    const founded = {
+      genesis,
+      genesisHash: winner.keeper.fingerprint,
+      founderKey: winner.key.publicKey,
+      appointedAtMs: NOW,
+      confirmedAtMs: NOW,
+    }
+    const place = signPlace(instance, { role: 'member', ring: founded }, { nodeKey: loser.key.publicKey, organisationId: 'org-1' })
+    loser.own = { ...loser.own, proofs: [{ kind: 'organisation', instanceKey: instance.publicKey, organisationId: 'org-1', place }] }
+    expect((await winner.meet(loser)).meeting).toBe('go-on')
+    expect((await loser.goOver('attic', winner, (request) => ({ ...request, proofs: ofWinner ? [ofWinner] : [] }))).status).toBe(401)
+    expect((await loser.goOver('attic', winner)).status).toBe(201)
     winner.own = { ...winner.own, cloud: { instanceKey: generateKey().publicKey, organisationId: 'org-1' } }
     expect((await winner.meet(loser)).meeting).toBe('apart')
   })

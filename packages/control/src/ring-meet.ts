@@ -25,6 +25,7 @@ export type MeetContext = Omit<RingJoinContext, 'tokens'> & {
 }
 
 export const ownerOf = ({ ring, own }: Pick<MeetContext, 'ring' | 'own'>): OwnOwner => ({
+  fingerprint: ring.fingerprint,
   ownerRecoveryKey: ring.roster.ownerRecoveryKey,
   cloud: own.cloud,
 })

@@ -1,6 +1,6 @@
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { RingJoinResponse } from '@thatdam/protocol/ring-join'
-import { type OwnerProof, type RingIntroduction, RingMergeRequest } from '@thatdam/protocol/ring-meet'
+import { type FormerRing, type OwnerProof, type RingIntroduction, RingMergeRequest } from '@thatdam/protocol/ring-meet'
 import type { RosterRecord } from '@thatdam/protocol/roster'
 import { type Answer, answerError, answerJson, STRANGER, tooMany } from './http-io.ts'
 import { serverNonceAge } from './join.ts'
@@ -15,9 +15,8 @@ import { parentsOf } from './roster-links.ts'
 import { openRecords, rosterDigest } from './roster-sync.ts'
 import { recordHash, type Roster } from './roster.ts'
 
-/** The other ring's records are kept: they say who signed its ops, and when a laptop of it comes home years later, that it belongs here. */
-export type FormerRing = { fingerprint: string; records: readonly RosterRecord[] }
 export type MergeContext = MeetContext & {
+  /** The other ring's records are kept: they say who signed its ops, and when a laptop of it comes home years later, that it belongs here. */
   keepFormer: (former: FormerRing) => Promise<void>
   /** Of the former rings that are kept: where each has gone over to. */
   forwardOf: (fingerprint: string) => string | null

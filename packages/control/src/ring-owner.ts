@@ -7,6 +7,8 @@ import { recordHash } from './roster.ts'
 export type SpokenRing = { clusterId: string; fingerprint: string; speaker: string }
 /** Whose ring this machine's own is, by what it knows itself. */
 export type OwnOwner = {
+  /** Of its ring. */
+  fingerprint: string
   /** In force in its own roster. */
   ownerRecoveryKey: string | null
   /** The cloud that it registered with, pinned, and its organisation there. */
@@ -22,21 +24,29 @@ export function signOwnership(owner: Signer, { clusterId, fingerprint }: Pick<Sp
 
 /** Does the other ring belong to whom ours belongs to? By proof, and not by its own word. Null: it shows nothing that proves it. */
 export function sharedOwner(own: OwnOwner, ring: SpokenRing, proofs: readonly OwnerProof[]): SharedOwner | null {
-  const byKey = proofs.find((proof) => proof.kind === 'recovery-key' && proof.ownerKey === own.ownerRecoveryKey && isKeyProof(proof, ring))
-  if (byKey !== undefined) return { owner: `key ${own.ownerRecoveryKey}`, isOwnersWord: true }
-  const byCloud = own.cloud !== null && proofs.some((proof) => isCloudProof(proof, ring, own.cloud))
+  const { ownerRecoveryKey } = own
+  if (ownerRecoveryKey !== null && proofs.some((proof) => isKeyProof(proof, ring, ownerRecoveryKey)))
+    return { owner: `key ${own.ownerRecoveryKey}`, isOwnersWord: true }
+  const byCloud = proofs.some((proof) => isCloudProof(proof, ring, own))
   return byCloud ? { owner: `organisation ${own.cloud?.organisationId}`, isOwnersWord: false } : null
 }
 
-function isKeyProof(proof: OwnerProof, { clusterId, fingerprint }: SpokenRing): boolean {
-  return (
-    proof.kind === 'recovery-key' && verifySignature('thatdam-ring-owner-v1', { clusterId, fingerprint }, proof.signature, proof.ownerKey)
-  )
+/** Does the owner with this recovery key say that the ring is theirs? */
+export function isKeyProof(
+  proof: OwnerProof,
+  { clusterId, fingerprint }: Pick<SpokenRing, 'clusterId' | 'fingerprint'>,
+  ownerKey: string,
+): boolean {
+  if (proof.kind !== 'recovery-key' || proof.ownerKey !== ownerKey) return false
+  return verifySignature('thatdam-ring-owner-v1', { clusterId, fingerprint }, proof.signature, ownerKey)
 }
 
-function isCloudProof(proof: OwnerProof, ring: SpokenRing, cloud: OwnOwner['cloud']): boolean {
+/** The speaker has its place in the ring that it speaks of; or in ours, where the organisation’s ring is ours and it got into another one. */
+function isCloudProof(proof: OwnerProof, ring: SpokenRing, { cloud, fingerprint }: OwnOwner): boolean {
   if (proof.kind !== 'organisation' || cloud === null) return false
   const { instanceKey, organisationId, place } = proof
   if (instanceKey !== cloud.instanceKey || organisationId !== cloud.organisationId) return false
-  return recordHash(place.genesis.body) === ring.fingerprint && verifyPlace(place, { nodeKey: ring.speaker, organisationId, instanceKey })
+  const placedIn = recordHash(place.genesis.body)
+  if (placedIn !== ring.fingerprint && placedIn !== fingerprint) return false
+  return verifyPlace(place, { nodeKey: ring.speaker, organisationId, instanceKey })
 }

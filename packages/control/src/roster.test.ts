@@ -111,6 +111,15 @@ describe('a ring’s roster', () => {
     expect(opAuthors([fold(piIn, winByPi, voided, gone)])('zero')).toBeNull()
   })
 
+  test('who admitted others in a ring that came over, and is a plain member here, edits as it did; a namesake is told apart by its key', () => {
+    const here = fold(admit(founder, { key: pi, nodeId: 'pi' }, genesis), admit(founder, { key: win, nodeId: 'win' }, genesis))
+    const former = fold(piIn, admit(pi, { key: zero, nodeId: 'win' }, piIn))
+    expect(opAuthors([here])('pi', pi.publicKey)?.admitter).toBe(false)
+    const author = opAuthors([here, former])
+    expect(author('pi', pi.publicKey)).toEqual({ publicKey: pi.publicKey, admitter: true })
+    expect([author('win')?.publicKey, author('win', zero.publicKey)?.publicKey]).toEqual([win.publicKey, zero.publicKey])
+  })
+
   test('a member may leave by itself, and remove nobody else', () => {
     expect(names(fold(piIn, winByPi, remove(win, 'win', winByPi)))).toEqual(['founder', 'pi'])
     expect(names(fold(piIn, winByPi, remove(win, 'pi', winByPi)))).toEqual(['founder', 'pi', 'win'])

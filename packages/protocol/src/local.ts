@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import { CameraStatus, CaptureStatus } from './capture.ts'
 import { CameraFacts, NodeFacts } from './facts.ts'
-import { ClusterId, NodeId, PublicKey, UnixMs } from './ids.ts'
+import { ClusterId, NodeId, PublicKey, Sha256Hex, UnixMs } from './ids.ts'
 import { DeriveStatus, IndexStatus } from './index-status.ts'
 import { StoreStatus } from './member.ts'
 import { Hlc, Op, OpBody, OpId } from './ops.ts'
@@ -68,6 +68,13 @@ export const LocalMember = z.object({
 })
 export type LocalMember = z.infer<typeof LocalMember>
 
+/**
+ * What becomes of another ring near. `apart`: both go on; it is another owner’s, or says nothing that proves otherwise. `asks`: the cloud says that
+ * it is the same owner’s, and this ring goes over to it once the owner agrees. `goes-over`: this ring’s machines go over to it. `comes`: its machines come here.
+ */
+export const OtherRingFate = z.enum(['apart', 'asks', 'goes-over', 'comes'])
+export type OtherRingFate = z.infer<typeof OtherRingFate>
+
 export const LocalRing = z.object({
   /** It has an owner. */
   claimed: z.boolean(),
@@ -76,7 +83,19 @@ export const LocalRing = z.object({
   /** Machines near that belong to nobody yet, and could be let in. */
   waiting: z.array(z.object({ nodeId: NodeId, publicKey: PublicKey, address: z.string(), heardAtMs: UnixMs })).check(z.maxLength(64)),
   /** Other rings near that have an owner, one entry a ring. */
-  others: z.array(z.object({ clusterId: ClusterId, nodeId: NodeId, address: z.string() })).check(z.maxLength(16)),
+  others: z
+    .array(
+      z.object({
+        clusterId: ClusterId,
+        fingerprint: Sha256Hex,
+        nodeId: NodeId,
+        address: z.string(),
+        fate: OtherRingFate,
+        /** One sentence where something keeps the two from becoming one; else empty. */
+        reason: z.string().check(z.maxLength(500)),
+      }),
+    )
+    .check(z.maxLength(16)),
   policy: RingPolicy,
   /** The op behind each field of the policy, which the next edit replaces; null: not set yet. */
   policyEdits: z.object({ replicas: z.nullable(OpId), pinnedLeader: z.nullable(OpId) }),

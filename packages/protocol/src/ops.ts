@@ -156,7 +156,7 @@ const policySet = z.object({
 /** What only some nodes may read: the same secret, sealed to the X25519 key of each (packages/control, seal.ts). */
 export const SealedBox = z.object({ publicKey: PublicKey, box: z.string().check(z.regex(/^[A-Za-z0-9_-]{1,8192}$/, 'not a sealed box')) })
 export type SealedBox = z.infer<typeof SealedBox>
-/** A secret of the ring, by name: `owner-password` holds the hash of the owner's password. No box: it was taken back. */
+/** A secret of the ring, by name: `owner-password:<clusterId>` holds the hash of the owner's password. No box: it was taken back. */
 const secretSet = z.object({
   kind: z.literal('secret.set'),
   name: z.string().check(z.regex(/^[a-z0-9][a-z0-9.:-]{0,63}$/, 'a secret’s name is 1–64 of a–z, 0–9, dot, colon and -')),

@@ -84,6 +84,18 @@ export const NewRecoveryKey = z.object({ words: z.string().check(z.maxLength(512
 export type NewRecoveryKey = z.infer<typeof NewRecoveryKey>
 
 /**
+ * POST /local/recovery-key/use: the printed key, as somebody typed it. A ring that has none takes it as its own; in the ring whose key it is, this
+ * machine can say again whose ring this is. BAD_REQUEST for a slip of the pen, CONFLICT when the ring has another one. Kept nowhere.
+ */
+export const UseRecoveryKeyRequest = z.object({ words: z.string().check(z.maxLength(512)) })
+export type UseRecoveryKeyRequest = z.infer<typeof UseRecoveryKeyRequest>
+/** `named`: it is the ring’s recovery key from now on; `known`: it was already. */
+export const UsedRecoveryKey = z.object({ outcome: z.enum(['named', 'known']) })
+export type UsedRecoveryKey = z.infer<typeof UsedRecoveryKey>
+
+/* POST /local/rings/<fingerprint>/go-over → 204: the owner agrees that this ring goes over to that one, which only the cloud says is theirs. */
+
+/**
  * POST /local/ring → 204: roster records that take this machine into a ring, from `thatdam register`, which redeemed a token beside the running
  * agent. CONFLICT where this machine is in a ring with others.
  */

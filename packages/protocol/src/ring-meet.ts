@@ -66,3 +66,35 @@ export const RingMergeRequest = z.object({
   signature: Signature,
 })
 export type RingMergeRequest = z.infer<typeof RingMergeRequest>
+
+/**
+ * POST /v1/meet/way: by a machine whose ring may have gone over while it was away, to any machine near. Answered to nobody but members of that
+ * ring, by their proved keys: all others get the one 401.
+ */
+export const WayRequest = z.object({ version: z.literal(1), fingerprint: Sha256Hex })
+export type WayRequest = z.infer<typeof WayRequest>
+/** The ring's own records, the forwarding record among them. */
+export const WayAnswer = z.object({ records: z.array(RosterRecord).check(z.maxLength(ROSTER_RECORDS_MAX)) })
+export type WayAnswer = z.infer<typeof WayAnswer>
+
+/** Rings that have gone over to one ring: more are not kept. */
+export const FORMERS_MAX = 64
+
+/** A ring that has gone over to another one: who signed its ops, and where its machines belong. */
+export const FormerRing = z.object({ fingerprint: Sha256Hex, records: z.array(RosterRecord).check(z.maxLength(ROSTER_RECORDS_MAX)) })
+export type FormerRing = z.infer<typeof FormerRing>
+
+/** POST /v1/formers, by a member to an admitter: what the ring keeps about rings that came over to it, and about its owner. */
+export const FormersRequest = z.object({
+  version: z.literal(1),
+  held: z.array(z.object({ fingerprint: Sha256Hex, digest: z.string().check(z.maxLength(64)) })).check(z.maxLength(FORMERS_MAX)),
+})
+export type FormersRequest = z.infer<typeof FormersRequest>
+/** `former`: the first of those that the asker holds not, or otherwise; null: none. One a call, for each may be large. */
+export const FormersAnswer = z.object({ former: z.nullable(FormerRing), proofs: z.array(OwnerProof).check(z.maxLength(4)) })
+export type FormersAnswer = z.infer<typeof FormersAnswer>
+
+/** `owner-proofs.json`: the owner's word about rings that this machine is in, or was. Newest last. */
+export const OWNER_PROOFS_MAX = 16
+export const OwnerProofsFile = z.object({ version: z.literal(1), proofs: z.array(OwnerProof).check(z.maxLength(OWNER_PROOFS_MAX)) })
+export type OwnerProofsFile = z.infer<typeof OwnerProofsFile>

@@ -5,6 +5,7 @@ import {
   NewAdoptionRequest,
   NewJoinTokenRequest,
   RoamTicketRequest,
+  UseRecoveryKeyRequest,
   type Adoption,
   type JoinTokenInfo,
   type NewJoinToken,
@@ -41,6 +42,8 @@ export class FakeRingDoorServer implements FakeRingDoor {
   readonly tickets = new Map<string, Session>()
   installUrl: string | null = 'http://192.168.1.20:8080'
   private readonly ports: FakeRingDoorPorts
+  /** Of the recovery key. */
+  private words = ''
 
   constructor(ports: FakeRingDoorPorts) {
     this.ports = ports
@@ -50,6 +53,7 @@ export class FakeRingDoorServer implements FakeRingDoor {
   answer(key: string, input: unknown): [status: number, body: unknown] | null {
     const adoption = /^POST \/local\/adoptions\/([^/]+)\/(confirm|cancel)$/.exec(key)
     const token = /^DELETE \/local\/join-tokens\/([^/]+)$/.exec(key)
+    const ring = /^POST \/local\/rings\/([0-9a-f]{64})\/go-over$/.exec(key)
     const member = /^POST \/local\/members\/([^/]+)\/remove$/.exec(key)
     if (key === 'POST /local/adoptions') return [201, this.adopt(NewAdoptionRequest.parse(input).publicKey)]
     if (adoption?.[1])
@@ -62,6 +66,8 @@ export class FakeRingDoorServer implements FakeRingDoor {
     }
     if (member?.[1]) return this.remove(member[1])
     if (key === 'POST /local/recovery-key') return [201, this.recoveryKey()]
+    if (key === 'POST /local/recovery-key/use') return [200, this.useRecoveryKey(UseRecoveryKeyRequest.parse(input).words)]
+    if (ring?.[1]) return this.goOver(ring[1])
     if (key === 'POST /local/tickets') return [201, this.ticket(RoamTicketRequest.parse(input).sessionId)]
     return null
   }
@@ -147,7 +153,28 @@ export class FakeRingDoorServer implements FakeRingDoor {
       throw new ThatdamError('CONFLICT', 'This ring has a recovery key already. Only that key can make the next one.')
     this.ports.update(() => (ring.recoveryKeyMade = true))
     const digits = Array.from(randomBytes(56), (byte) => '0123456789ABCDEFGHJKMNPQRSTVWXYZ'[byte % 32]).join('')
-    return { words: digits.replace(/.{4}(?=.)/g, '$&-') }
+    this.words = digits.replace(/.{4}(?=.)/g, '$&-')
+    return { words: this.words }
+  }
+
+  private useRecoveryKey(words: string): { outcome: 'named' | 'known' } {
+    const typed = words.replaceAll(/[\s-]/g, '')
+    if (typed.length !== 56) throw new ThatdamError('BAD_REQUEST', `The recovery key has 14 groups of four; this is ${typed.length} signs.`)
+    const { ring } = this.ports.state
+    if (!ring.recoveryKeyMade) {
+      this.words = words
+      this.ports.update(() => (ring.recoveryKeyMade = true))
+      return { outcome: 'named' }
+    }
+    if (typed === this.words.replaceAll('-', '')) return { outcome: 'known' }
+    throw new ThatdamError('CONFLICT', 'This ring has another recovery key than this one.')
+  }
+
+  private goOver(fingerprint: string): [number, null] {
+    const other = this.ports.state.ring.others.find((one) => one.fingerprint === fingerprint)
+    if (other?.fate !== 'asks') throw new ThatdamError('CONFLICT', 'That ring does not prove any more that it is yours.')
+    this.ports.update(() => (other.fate = 'goes-over'))
+    return [204, null]
   }
 
   private ticket(sessionId: string): { ticket: string; expiresAtMs: number } {

@@ -16,13 +16,13 @@ import { Gateway } from '../gateway/gateway.ts'
 import { Remote } from '../gateway/remote.ts'
 import { SessionStore } from '../gateway/session-store.ts'
 import { listFolders } from '../local-api/folders.ts'
-import type { RingRoutePorts } from '../local-api/ring-routes.ts'
 import { startLocalApi, type LocalApi } from '../local-api/server.ts'
 import type { Log } from '../log.ts'
 import { clockWatch } from '../facts/clock-sync.ts'
 import { clusterFileLoop } from '../loops/cluster-file.ts'
 import { factsLoop } from '../loops/facts.ts'
 import type { Loops } from '../loops/supervisor.ts'
+import { Formers } from '../meet/formers.ts'
 import { PlanApplier } from '../plan-applier.ts'
 import { AGENT_VERSION, pinnedReleaseKey } from '../program.ts'
 import { chooseRuntime } from '../runtimes/choose.ts'
@@ -37,19 +37,16 @@ import { readRejected, writeRejected } from '../state/rejected-plan.ts'
 import { openRing } from '../state/ring.ts'
 import { Settings } from '../state/settings.ts'
 import type { Version } from '../state/version.ts'
-import { Adoptions } from './adoptions.ts'
 import { tellCameraService } from './camera-service.ts'
 import type { CloudLink } from './cloud-link.ts'
 import { runCommand } from './commands.ts'
 import { ConsoleBind } from './console-bind.ts'
 import { takeFirstSteps, type CloudHost, type FirstSteps } from './first-steps.ts'
 import { endLeftovers, Groups } from './leftovers.ts'
-import { KeyReplacement } from './key-replacement.ts'
 import { OwnerDoor } from './owner-door.ts'
 import { PlanKeeper } from './plan-keeper.ts'
-import { RingDoor } from './ring-door.ts'
+import { RingDoors } from './ring-doors.ts'
 import { RingHost } from './ring-host.ts'
-import { ringRoutePorts } from './ring-routes.ts'
 import { OpSyncPart } from '../ring/op-sync-part.ts'
 import { RoamTickets } from './roam-tickets.ts'
 import { RingWork } from './ring-work.ts'
@@ -88,8 +85,8 @@ export class Agent {
   private shared!: Shared
   private roam!: RoamTickets
   private sync!: OpSyncPart
-  private entrance!: RingDoor
-  private adoptions!: Adoptions
+  private formers!: Formers
+  private doors!: RingDoors
   private settings!: Settings
   private keeper!: PlanKeeper
   private applier!: PlanApplier
@@ -180,20 +177,13 @@ export class Agent {
       oplog: this.oplog,
       part: () => this.ring.part,
       nodeId: this.nodeId,
+      formers: this.formers,
       planOf: (nodeId) => this.keeper.bodyOf(nodeId),
       clockTrusted: () => this.ring.part.clock.isTrusted,
       changed: () => this.version.bump(),
       log,
     })
-    this.entrance = new RingDoor({
-      host: this.ring,
-      identity: this.identity,
-      paths,
-      log,
-      installUrl: () => this.link.state.url,
-      changed: () => this.version.bump(),
-    })
-    this.adoptions = this.makeAdoptions()
+    this.doors = await this.openDoors()
     this.keeper = this.work.keeper
     await this.keeper.load()
     this.applier = this.makeApplier(await readRejected(paths.rejectedPlan, AGENT_VERSION))
@@ -269,7 +259,7 @@ export class Agent {
     tellCameraService({ loops, sessions, applier, version, facts: () => this.facts, log: this.options.log })
     this.work.startLoops(loops)
     this.shared.startLoops(loops)
-    this.adoptions.startLoops(loops)
+    this.doors.startLoops(loops)
     loops.start('op log of the ring', (signal) => this.sync.sync.run(signal))
     loops.start('cluster file', (signal) => clusterFileLoop(this.paths.cluster, () => this.views.cluster(), signal))
   }
@@ -317,14 +307,16 @@ export class Agent {
   private async openRing(): Promise<RingHost> {
     const { env, log } = this.options
     const { paths, identity, bootCounter } = this
+    this.formers = await Formers.open({ paths, log, changed: () => this.sync?.rosterChanged() })
     const ports = {
       env,
       paths,
       identity,
       bootCounter,
       log,
+      formers: this.formers,
       clockIsSynchronised: clockWatch(),
-      routes: () => [...this.work.routes(), ...this.entrance.routes(), ...this.adoptions.routes(), this.sync.route()],
+      routes: () => [...this.work.routes(), ...this.doors.routes(), this.sync.route()],
       rendezvous: (bytes: Uint8Array) => this.link.exchange(bytes, env.node.ttlMs),
       leaving: () => this.settings.carryOver(),
       presence: () => ({
@@ -337,7 +329,7 @@ export class Agent {
         void this.plan()
         void this.consoleBind?.follow()
         this.sync?.rosterChanged()
-        void this.entrance?.rosterChanged().catch((error: unknown) => log.error('the ring’s recovery key could not be named', error))
+        void this.doors?.ringChanged().catch((error: unknown) => log.error('the ring’s recovery key could not be named', error))
       },
     } as const
     return await RingHost.open(ports, await openRing(paths.roster, identity, bootCounter))
@@ -379,15 +371,19 @@ export class Agent {
     })
   }
 
-  private makeAdoptions(): Adoptions {
-    const { identity, bootCounter } = this
+  private openDoors(): Promise<RingDoors> {
+    const { identity, bootCounter, paths, formers, link } = this
     const { env, log } = this.options
-    return new Adoptions({
+    return RingDoors.open({
       host: this.ring,
       identity,
-      self: { node: identity.key, nodeId: identity.nodeId, bootCounter, isAdopted: env.adopt },
-      hostname: hostname(),
+      bootCounter,
+      paths,
+      formers,
+      link,
       log,
+      isAdopted: env.adopt,
+      restart: this.options.restart,
       claimed: () => this.isClaimed(),
       changed: () => this.version.bump(),
     })
@@ -481,7 +477,7 @@ export class Agent {
         await this.settings.acceptCloud(cloud, revision, value)
       },
       onReported: (cloud, value) => this.settings.confirmReported(cloud, value),
-      ring: this.entrance.cloudRing(),
+      ring: this.doors.entrance.cloudRing(),
       runCommand: (command, signal) => runCommand(command, this.paths.logs, { ...env.childEnvironment, STATE_DIR: env.stateDir }, signal),
     }
   }
@@ -492,7 +488,8 @@ export class Agent {
       identity: this.identity,
       ring: this.ring,
       work: this.work,
-      adoptions: () => this.adoptions.list(),
+      adoptions: () => this.doors.adoptions.list(),
+      fateOf: (fingerprint) => this.doors.meet.fateOf(fingerprint),
       oplog: () => this.sync.status,
       term: () => this.keeper.term,
       startedAtMs: this.startedAtMs,
@@ -521,7 +518,7 @@ export class Agent {
           ? this.applier.command(service, asked.command, asked.params)
           : this.work.orders.command(asked.nodeId, service, asked),
       folders: (nodeId, path) => (nodeId === this.nodeId ? listFolders(path) : this.work.orders.folders(nodeId, path)),
-      ring: this.ringRoutes(),
+      ring: this.doors.localRoutes({ sessions: this.sessions, roam: this.roam }),
       source: (sha256, holders, signal) => this.work.blobs.open(sha256, holders, signal),
       saved: (positions, signal) => this.sync.sync.saved(positions, signal),
       owner: () => this.door.credential,
@@ -535,8 +532,8 @@ export class Agent {
   /** What a leader owes its ring beside plans. */
   private async leadOn(): Promise<void> {
     if (this.ring.part.leadership.order() === null) return
-    await this.entrance.raiseStandbys(this.keeper.book.standbys)
-    await this.entrance.letInWaiting()
+    await this.doors.entrance.raiseStandbys(this.keeper.book.standbys)
+    await this.doors.entrance.letInWaiting()
     this.shared.owner.reseal()
   }
 
@@ -546,13 +543,6 @@ export class Agent {
     this.version.bump()
     void this.plan()
     void this.door?.follow().catch((error: unknown) => this.options.log.error('the owner’s password could not be taken over', error))
-  }
-
-  private ringRoutes(): RingRoutePorts {
-    const { ring: host, identity, paths, entrance, adoptions, sessions, roam } = this
-    const { log, restart } = this.options
-    const replacement = new KeyReplacement({ host, identity, paths, log, restart })
-    return ringRoutePorts({ entrance, adoptions, replacement, sessions, roam })
   }
 
   private async ownerChanged(): Promise<void> {
@@ -573,7 +563,7 @@ export class Agent {
     this.first.giveUp()
     this.consoleBind?.close()
     await this.loops.stop()
-    this.entrance?.stop()
+    this.doors?.entrance.stop()
     await this.ring?.stop()
     await this.planning
     await this.applier?.stop()

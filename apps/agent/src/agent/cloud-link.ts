@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { ExpectedIntent } from '@thatdam/control/join-intent'
-import type { JoinIntent, PendingRing } from '@thatdam/protocol/join'
+import type { JoinIntent, PendingRing, RingPlace } from '@thatdam/protocol/join'
 import type { Command, ReportRequest, RingNews } from '@thatdam/protocol/poll'
 import type { NodeSettings } from '@thatdam/protocol/settings'
 import { sleep } from '../backoff.ts'
@@ -65,6 +65,7 @@ export class CloudLink {
   private readonly ports: CloudLinkPorts
   private cloud: Cloud | null = null
   private relay: RingRelay | null = null
+  private organisation: { readonly instanceKey: string; readonly organisationId: string } | null = null
   private intents: readonly JoinIntent[] = []
   private loops: Loops | null = null
   private results: { id: string; text: string }[] = []
@@ -84,6 +85,11 @@ export class CloudLink {
 
   get instanceKey(): string | null {
     return this.cloud?.instanceKey ?? null
+  }
+
+  /** What the cloud says of this machine, to be shown to rings that meet: its organisation, and its place once it was heard. Null: there is no cloud. */
+  get standing(): { instanceKey: string; organisationId: string; place: RingPlace | null } | null {
+    return this.organisation && { ...this.organisation, place: this.relay?.place ?? null }
   }
 
   /** Machines that wait for a ring's admitter, as the cloud said last. */
@@ -153,6 +159,7 @@ export class CloudLink {
     this.loops = null
     this.cloud = null
     this.relay = null
+    this.organisation = null
     this.intents = []
     const { ports } = this
     ports.version.bump()
@@ -169,6 +176,7 @@ export class CloudLink {
     const onJoinIntents = (intents: readonly JoinIntent[]) => this.offer(intents, { instanceKey, organisationId: organisation.id })
     this.cloud = cloud
     this.relay = relay
+    this.organisation = { instanceKey, organisationId: organisation.id }
     this.loops = loops
     ports.log.info(`registered with ${url} for ${credential.organisation.name}`)
     loops.start('renew', (signal) => renewLoop(cloud, signal))

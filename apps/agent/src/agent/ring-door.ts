@@ -2,13 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { readJson as readBody } from '@thatdam/control/http-io'
 import { judgeJoinIntent } from '@thatdam/control/join-intent'
 import { RateLimiter } from '@thatdam/control/rate-limits'
-import { makeRecoveryKey } from '@thatdam/control/recovery-key'
 import { handleRingHello, handleRingJoin, type RingAuditEvent, type RingJoinContext } from '@thatdam/control/ring-join-server'
 import { RingTokenBook } from '@thatdam/control/ring-tokens'
-import { admit, nameKnownOwnerKey, nameOwnerKey, raise, remove, retire } from '@thatdam/control/roster-edit'
+import { admit, nameKnownOwnerKey, raise, remove, retire } from '@thatdam/control/roster-edit'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { RingTokensFile, type RingToken } from '@thatdam/protocol/ring-join'
-import type { JoinTokenInfo, JoinTokenList, NewJoinToken, NewJoinTokenRequest, NewRecoveryKey } from '@thatdam/protocol/ring-door'
+import type { JoinTokenInfo, JoinTokenList, NewJoinToken, NewJoinTokenRequest } from '@thatdam/protocol/ring-door'
 import type { RosterRecord } from '@thatdam/protocol/roster'
 import { readJson, writeFileDurable } from '@thatdam/store/durable'
 import type { NodeCall, NodeRoute } from '../link/server.ts'
@@ -96,15 +95,6 @@ export class RingDoor {
     await store.edit(identity.key, (desk) => (isOwn ? retire(desk) : remove(desk, nodeId)))
     log.info(isOwn ? 'this machine left its ring' : `${nodeId} was removed from the ring`)
     await part.spread()
-  }
-
-  async makeRecoveryKey(): Promise<NewRecoveryKey> {
-    this.requireAdmitter()
-    const { host, identity } = this.ports
-    const { text, key } = makeRecoveryKey()
-    await host.store.edit(identity.key, (desk) => nameOwnerKey(desk, key.publicKey))
-    await host.part.spread()
-    return { words: text }
   }
 
   /** The leader makes those that stand by admitters, so that the ring goes on letting machines in without it. */

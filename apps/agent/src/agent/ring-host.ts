@@ -2,11 +2,14 @@ import { verifySignature } from '@thatdam/control/keys'
 import { foldRoster, recordHash, verifyGenesis } from '@thatdam/control/roster'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { GenesisRecord, RosterRecord } from '@thatdam/protocol/roster'
+import type { Formers } from '../meet/formers.ts'
 import { RingPart, type RingPartPorts } from '../ring/ring-part.ts'
 import { foundRing } from '../state/ring.ts'
 import { RosterStore, writeRoster, type RingRecords } from '../ring/roster-store.ts'
 
 export type RingHostPorts = Omit<RingPartPorts, 'store'> & {
+  /** The roster of each ring that it leaves is kept there. */
+  readonly formers: Formers
   /** Before this machine goes over to another ring: what has to be carried over is put aside. */
   readonly leaving: () => Promise<void>
 }
@@ -52,7 +55,8 @@ export class RingHost {
 
   /**
    * Takes roster records in that name this machine as a member. Of this ring: they are merged. Of another: this node goes over to it, with its
-   * identity, its op-log and whatever runs; the old ring's roster is kept beside it. Twice is harmless.
+   * identity, its op-log and whatever runs; the old ring's roster is kept beside it. From a ring with other machines only where that ring has gone
+   * over there itself. Twice is harmless.
    * @param records the genesis among them, unless they are of this ring.
    * @throws ThatdamError UNPROCESSABLE when they do not prove that this machine belongs to that ring.
    */
@@ -65,13 +69,14 @@ export class RingHost {
   private async adoptNow(records: readonly RosterRecord[]): Promise<void> {
     if (this.stopped) return
     const genesis = records.find((record): record is GenesisRecord => record.body.kind === 'genesis')
-    if (genesis === undefined || recordHash(genesis.body) === this.store.fingerprint) {
+    const fingerprint = genesis && recordHash(genesis.body)
+    if (genesis === undefined || fingerprint === this.store.fingerprint) {
       await this.store.merge(records)
       return
     }
     const later = records.filter((record) => record.body.kind !== 'genesis')
     this.requireMembership(genesis, later)
-    if (this.store.roster.members.size > 1) {
+    if (this.store.roster.members.size > 1 && this.store.roster.forward?.fingerprint !== fingerprint) {
       throw new ThatdamError(
         'CONFLICT',
         'This machine is in a ring with other machines. Remove it there first, then let it into the other ring.',
@@ -91,12 +96,12 @@ export class RingHost {
   }
 
   private async goOver({ genesis, later }: RingRecords): Promise<void> {
-    const { paths, log } = this.ports
+    const { paths, log, formers } = this.ports
     const old = this.current
     await this.ports.leaving()
     await old.stop()
     // A copy first: there is a roster at every moment.
-    await writeRoster(paths.oldRoster(old.store.fingerprint), { genesis: old.store.founding, later: old.store.later() })
+    await formers.keep({ fingerprint: old.store.fingerprint, records: old.store.all() })
     await writeRoster(paths.roster, { genesis, later })
     log.info(`this machine now belongs to the ring ${genesis.body.clusterId}`)
     const store = new RosterStore(paths.roster, { genesis, later })

@@ -217,7 +217,9 @@ export class RingWork {
   }
 
   /** Who is near and not of this ring. */
-  strangers(): Pick<LocalState['ring'], 'waiting' | 'others'> {
+  strangers(
+    fateOf: (fingerprint: string) => Pick<LocalState['ring']['others'][number], 'fate' | 'reason'>,
+  ): Pick<LocalState['ring'], 'waiting' | 'others'> {
     const { host } = this.ports
     const sightings = host.part.discovery.sightings()
     // A member that says it belongs to nobody lost its power between the admission and the ring's records: it asks anew.
@@ -225,7 +227,9 @@ export class RingWork {
     const near = sightings.filter((one) => host.store.memberByKey(one.publicKey) === null || isOutside(one))
     const others = near.filter(({ claimed, fingerprint }) => claimed && fingerprint !== host.store.fingerprint)
     const oneOfEach = new Map(
-      others.map(({ clusterId, nodeId, addresses }) => [clusterId, { clusterId, nodeId, address: firstOf(addresses) }]),
+      others.map(({ clusterId, fingerprint, nodeId, addresses }) => {
+        return [fingerprint, { clusterId, fingerprint, nodeId, address: firstOf(addresses), ...fateOf(fingerprint) }]
+      }),
     )
     const waiting = near.filter(({ claimed }) => !claimed).slice(0, 64)
     return {

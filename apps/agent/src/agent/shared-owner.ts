@@ -34,7 +34,7 @@ export class SharedOwner implements SharedSessions {
 
   /** The hash as the ring knows it; undefined: the ring has none, or it is not sealed to this machine. Null: the owner took it back. */
   passwordHash(): string | null | undefined {
-    const secret = this.ports.state.secret(PASSWORD)
+    const secret = this.ports.state.secret(this.name())
     if (secret === null) return undefined
     if (secret.sealedFor.length === 0) return null
     for (const sealKey of this.opening) {
@@ -46,7 +46,7 @@ export class SharedOwner implements SharedSessions {
 
   /** Names the edit in force: another one means that the password was set anew or sealed to others. */
   get edit(): string | null {
-    return this.ports.state.secret(PASSWORD)?.opId ?? null
+    return this.ports.state.secret(this.name())?.opId ?? null
   }
 
   /** The owner set a password here (null: took it back): every session that did not see this ends, on every machine. */
@@ -57,7 +57,7 @@ export class SharedOwner implements SharedSessions {
 
   /** Seals what this machine can read to admitters that cannot yet: those that were let in or raised since. */
   reseal(): void {
-    const secret = this.ports.state.secret(PASSWORD)
+    const secret = this.ports.state.secret(this.name())
     const hash = this.passwordHash()
     if (!this.maySign() || secret === null || hash === null || hash === undefined) return
     const have = new Set(secret.sealedFor.map(({ publicKey }) => publicKey))
@@ -84,7 +84,7 @@ export class SharedOwner implements SharedSessions {
 
   private secretOf(passwordHash: string | null): OpBody {
     const sealedFor = passwordHash === null ? [] : sealFor(this.readers(), passwordHash, this.purpose())
-    return { kind: 'secret.set', name: PASSWORD, sealedFor, replaces: this.edit }
+    return { kind: 'secret.set', name: this.name(), sealedFor, replaces: this.edit }
   }
 
   /** Seal keys of all admitters that told theirs; this machine's own among them. */
@@ -102,6 +102,11 @@ export class SharedOwner implements SharedSessions {
   private append(bodies: readonly OpBody[]): void {
     this.ports.oplog.append(bodies.map((body) => ({ body })))
     this.ports.state.absorb()
+  }
+
+  /** Of each ring its own: the one of a ring that came over is sealed to nobody here, and must not count as the newer one. */
+  private name(): string {
+    return `${PASSWORD}:${this.ports.store().clusterId}`
   }
 
   private purpose(): string {

@@ -35,6 +35,8 @@ export interface ViewPorts {
   readonly cloud: () => CloudState
   readonly claimed: () => boolean
   readonly adoptions: () => LocalState['adoptions']
+  /** Of another ring near, by its fingerprint. */
+  readonly fateOf: (fingerprint: string) => Pick<LocalState['ring']['others'][number], 'fate' | 'reason'>
   readonly passwordSet: () => boolean
   readonly port: () => number
   readonly bind: () => 'loopback' | 'lan'
@@ -216,7 +218,7 @@ export class Views {
     return {
       claimed: claimed(),
       leader: leader ? { nodeId: leader.nodeId, name: leader.name, consoleUrl: leader.consoleUrl } : null,
-      ...work.strangers(),
+      ...work.strangers(this.ports.fateOf),
       ...work.policyView(),
       recoveryKeyMade: ring.store.roster.ownerRecoveryKey !== null,
     }

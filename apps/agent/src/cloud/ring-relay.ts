@@ -58,6 +58,11 @@ export class RingRelay {
     return `&records=${this.#cursor.position}&digest=${this.#cursor.digest}`
   }
 
+  /** As the cloud told it last in this run. */
+  get place(): RingPlace | null {
+    return this.#place
+  }
+
   /** When the cloud appointed this machine to found the ring; null: another one. It waits for a report from the founder, made after that. */
   get appointedAtMs(): number | null {
     return this.#place?.role === 'founder' ? this.#place.appointedAtMs : null

@@ -1,6 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { AdoptionId, EnterRingRequest, NewAdoptionRequest, NewJoinTokenRequest, RoamTicketRequest } from '@thatdam/protocol/ring-door'
-import type { Adoption, JoinTokenList, NewJoinToken, NewKey, NewRecoveryKey, RoamTicket } from '@thatdam/protocol/ring-door'
+import {
+  AdoptionId,
+  EnterRingRequest,
+  NewAdoptionRequest,
+  NewJoinTokenRequest,
+  RoamTicketRequest,
+  UseRecoveryKeyRequest,
+} from '@thatdam/protocol/ring-door'
+import type { Adoption, JoinTokenList, NewJoinToken, NewKey, NewRecoveryKey, RoamTicket, UsedRecoveryKey } from '@thatdam/protocol/ring-door'
 import type { RosterRecord } from '@thatdam/protocol/roster'
 import { readBody, sendJson } from './http.ts'
 
@@ -11,6 +18,9 @@ export interface RingRoutePorts {
   readonly revokeJoinToken: (id: string) => Promise<void>
   readonly removeMember: (nodeId: string) => Promise<void>
   readonly makeRecoveryKey: () => Promise<NewRecoveryKey>
+  readonly useRecoveryKey: (words: string) => Promise<UsedRecoveryKey>
+  /** The owner agrees that this ring goes over to the one with this fingerprint. */
+  readonly goOver: (fingerprint: string) => Promise<void>
   readonly enter: (records: readonly RosterRecord[]) => Promise<void>
   readonly adopt: (publicKey: string) => Promise<Adoption>
   readonly answerAdoption: (id: string, answer: 'confirm' | 'cancel') => Promise<Adoption>
@@ -57,6 +67,21 @@ const ROUTES: readonly { readonly method: string; readonly path: RegExp; readonl
     method: 'POST',
     path: /^\/local\/recovery-key$/,
     run: async ({ response, ports }) => sendJson(response, 201, await ports.makeRecoveryKey()),
+  },
+  {
+    method: 'POST',
+    path: /^\/local\/recovery-key\/use$/,
+    run: async ({ request, response, ports }) => {
+      sendJson(response, 200, await ports.useRecoveryKey((await readBody(request, UseRecoveryKeyRequest)).words))
+    },
+  },
+  {
+    method: 'POST',
+    path: /^\/local\/rings\/([0-9a-f]{64})\/go-over$/,
+    run: async ({ response, name, ports }) => {
+      await ports.goOver(name)
+      NO_CONTENT(response)
+    },
   },
   {
     method: 'POST',

@@ -42,6 +42,8 @@ async function append(ports: Pick<LocalApiPorts, 'saved'>, kinds: ('title' | 'na
       revokeJoinToken: unused,
       removeMember: unused,
       makeRecoveryKey: unused,
+      useRecoveryKey: unused,
+      goOver: unused,
       enter: unused,
       adopt: unused,
       answerAdoption: unused,

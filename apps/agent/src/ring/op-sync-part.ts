@@ -1,5 +1,5 @@
 import { readJson } from '@thatdam/control/http-io'
-import { opAuthors } from '@thatdam/control/op-authors'
+import { type OpAuthors, opAuthors } from '@thatdam/control/op-authors'
 import type { OpLog } from '@thatdam/oplog/disk/log'
 import { OpSync, type OpSyncStatus } from '@thatdam/oplog/sync/op-sync'
 import type { SyncNews, SyncPeer } from '@thatdam/oplog/sync/ports'
@@ -8,6 +8,7 @@ import type { OpScope } from '@thatdam/protocol/ops'
 import type { PlanBody } from '@thatdam/protocol/plan'
 import { json, memberOf, type NodeRoute } from '../link/server.ts'
 import type { Log } from '../log.ts'
+import type { Formers } from '../meet/formers.ts'
 import { parseBody } from './body.ts'
 import type { RingPart } from './ring-part.ts'
 
@@ -20,6 +21,7 @@ export interface OpSyncPartPorts {
   readonly oplog: OpLog
   readonly part: () => RingPart
   readonly nodeId: string
+  readonly formers: Formers
   /** What each member runs, as far as this node can tell. */
   readonly planOf: (nodeId: string) => PlanBody | null
   readonly clockTrusted: () => boolean
@@ -45,7 +47,7 @@ export class OpSyncPart {
         if (publicKey === undefined) throw new Error(`${peer} is no member of the ring`)
         return (await client.call({ publicKey, method: 'POST', path: '/v1/ops', body: request, timeoutMs: CALL_MS_MAX, signal })).body
       },
-      author: (author, signer) => opAuthors([ports.part().store.roster])(author, signer),
+      author: (author, signer) => this.authors()(author, signer),
       clockTrusted: ports.clockTrusted,
       monotonicMs: () => performance.now(),
       random: Math.random,
@@ -66,14 +68,20 @@ export class OpSyncPart {
     }
   }
 
-  /** The roster changed: what its authors wrote may count differently now. */
+  /** The roster, or a former ring's, changed: what its authors wrote may count differently now. */
   rosterChanged(): void {
-    const { withdrawn } = this.ports.oplog.rejudge(opAuthors([this.ports.part().store.roster]))
+    const { withdrawn } = this.ports.oplog.rejudge(this.authors())
     if (withdrawn > 0) this.ports.log.info(`${withdrawn} entries of machines that had no right to them do not count any more`)
   }
 
   get status(): OpSyncStatus {
     return this.sync.status()
+  }
+
+  private authors(): OpAuthors {
+    const { part, formers } = this.ports
+    const { roster, fingerprint } = part().store
+    return opAuthors([roster, ...formers.goneOverTo(fingerprint).map((one) => one.roster)])
   }
 
   /** Catalog and store nodes carry everything, all others what the ring shares beside its media (and what they wrote themselves). */

@@ -112,7 +112,7 @@ export function writeRoster(path: string, { genesis, later }: RingRecords): Prom
 }
 
 /** The genesis record first: without it no other can be read. */
-function writeRecords(path: string, records: readonly RosterRecord[]): Promise<void> {
+export function writeRecords(path: string, records: readonly RosterRecord[]): Promise<void> {
   const ordered = records.toSorted((a, b) => Number(b.body.kind === 'genesis') - Number(a.body.kind === 'genesis'))
   return writeFileDurable(path, ordered.map((record) => `${JSON.stringify(record)}\n`).join(''))
 }

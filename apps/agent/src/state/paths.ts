@@ -17,6 +17,7 @@ export function statePaths(stateDir: string) {
     oldRoster: (fingerprint: string) => at(`roster-${fingerprint.slice(0, 16)}.jsonl`),
     neighbours: at('neighbours.json'),
     ringTokens: at('ring-tokens.json'),
+    ownerProofs: at('owner-proofs.json'),
     oplog: at('oplog.db'),
     library: at('library.db'),
     settings: at('settings.json'),
