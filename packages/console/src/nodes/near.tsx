@@ -1,12 +1,12 @@
 'use client'
 import { useMutation } from '@tanstack/react-query'
 import { Button } from '@thatdam/ui/button'
-import { Radar } from 'lucide-react'
 import { useState } from 'react'
 import { useTRPC, type AgentState } from '../client.tsx'
 import { age } from '../format.tsx'
 import { useShowError } from '../query.tsx'
 import { AdoptionDialog, isOpenAdoption, type Adoption } from './adoption-dialog.tsx'
+import { OtherRing } from './other-ring.tsx'
 
 /** Machines that belong to nobody yet and could be let in, and rings of others. */
 export function Near({ agent, now }: { agent: AgentState; now: number }) {
@@ -14,7 +14,7 @@ export function Near({ agent, now }: { agent: AgentState; now: number }) {
   const showError = useShowError()
   const [shownId, setShownId] = useState<string | null>(null)
   const adopt = useMutation(trpc.ring.adopt.mutationOptions({ onError: showError, onSuccess: ({ id }) => setShownId(id) }))
-  const { waiting, others, claimed } = agent.ring
+  const { waiting, others } = agent.ring
   const shown = agent.adoptions.find((adoption) => adoption.id === shownId)
   if (waiting.length === 0 && others.length === 0 && shown === undefined) {
     return agent.members.length > 1 ? null : (
@@ -51,15 +51,8 @@ export function Near({ agent, now }: { agent: AgentState; now: number }) {
           )
         })}
       </ul>
-      {others.map(({ clusterId, nodeId, address }) => (
-        <p key={clusterId} className="flex items-start gap-2 text-base text-ink-soft">
-          <Radar className="mt-0.5 size-4 shrink-0 text-ink-faint" aria-hidden />
-          <span className="min-w-0 [overflow-wrap:anywhere]">
-            {claimed
-              ? `Another ring is near, with an owner of its own: ${nodeId} at ${address}. Both go on side by side.`
-              : `A ring is near: ${nodeId} at ${address}. To join it, open its console and let ${agent.settings.name} in under Nodes.`}
-          </span>
-        </p>
+      {others.map((other) => (
+        <OtherRing key={other.fingerprint} other={other} agent={agent} />
       ))}
       {shown === undefined ? null : (
         <AdoptionDialog

@@ -9,6 +9,7 @@ import { useState } from 'react'
 import { useTRPC } from '../client.tsx'
 import { day } from '../format.tsx'
 import { useShowError } from '../query.tsx'
+import { UseRecoveryKey } from './use-recovery-key.tsx'
 
 /** Made once, shown once to print; no machine keeps it. */
 export function RecoveryKey({ made, ringName }: { made: boolean; ringName: string }) {
@@ -34,6 +35,7 @@ export function RecoveryKey({ made, ringName }: { made: boolean; ringName: strin
           </Button>
         </>
       )}
+      <UseRecoveryKey made={made} />
       {words === null ? null : (
         <KeySheet
           words={words}
