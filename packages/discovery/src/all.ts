@@ -9,6 +9,8 @@ import { type Sighting, Sightings } from './sightings.ts'
 import { UdpPort } from './udp-port.ts'
 
 export interface DiscoveryOptions {
+  /** Of the node's discovery before this one in the same run, in another ring: else what it says now would be older than what it said then. */
+  readonly announcedCount?: number
   readonly self: Self
   readonly sign: Sign
   readonly verify: Verify
@@ -58,7 +60,7 @@ export class Discovery {
   private self: Self
   private leads = false
   private said: Said | null = null
-  private count = 0
+  private count: number
   private endings: (() => void)[] = []
   private running = false
   private portTrouble = ''
@@ -71,6 +73,7 @@ export class Discovery {
     const known = () => this.known()
     this.options = options
     this.self = options.self
+    this.count = options.announcedCount ?? 0
     this.ttlMs = ttlMs
     const { bindAddress = null } = options
     this.network = new NetworkWatch(options.interfaces ?? (bindAddress === null ? readInterfaces : () => [onlyAddress(bindAddress)]))
@@ -123,6 +126,11 @@ export class Discovery {
     this.self = self
     this.leads = leads
     this.renew()
+  }
+
+  /** Announcements that this node has made in this run. */
+  get announcedCount(): number {
+    return this.count
   }
 
   /** What goes out now: signed, for a GET of it over TCP and for the cloud. Null before `start`. */

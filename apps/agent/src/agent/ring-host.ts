@@ -105,7 +105,8 @@ export class RingHost {
     await writeRoster(paths.roster, { genesis, later })
     log.info(`this machine now belongs to the ring ${genesis.body.clusterId}`)
     const store = new RosterStore(paths.roster, { genesis, later })
-    this.current = await RingPart.open({ ...this.ports, store })
+    const { announcedCount } = old.discovery
+    this.current = await RingPart.open({ ...this.ports, store, announcedCount })
     this.watch()
     if (this.started) await this.current.start()
     this.ports.changed()

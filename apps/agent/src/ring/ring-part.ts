@@ -39,6 +39,8 @@ export interface RingPartPorts {
   readonly identity: Identity
   readonly store: RosterStore
   readonly bootCounter: number
+  /** Of the part in the ring before, in this run. */
+  readonly announcedCount?: number
   readonly log: Log
   /** The system's clock follows a time server. */
   readonly clockIsSynchronised: () => boolean
@@ -95,6 +97,7 @@ export class RingPart {
     this.introduction = new Introduction({ nodeId, store, client: () => this.client, log })
     this.discovery = new Discovery({
       self: this.self(),
+      ...(ports.announcedCount === undefined ? {} : { announcedCount: ports.announcedCount }),
       sign: (domain, value) => key.sign(domain, value),
       verify: verifySignature,
       isMember: (publicKey) => store.memberByKey(publicKey) !== null,
