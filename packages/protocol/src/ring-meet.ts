@@ -31,8 +31,8 @@ const RingCardBody = z.object({
   forward: z.nullable(z.object({ clusterId: ClusterId, fingerprint: Sha256Hex })),
 })
 
-/** POST /v1/meet. */
-export const RingMeetRequest = z.object({ version: z.literal(1), clientNonce: Nonce })
+/** POST /v1/meet. `isNews`: the asker has just found that the other ring's machines are to come over to its own, and it may not know that yet. */
+export const RingMeetRequest = z.object({ version: z.literal(1), clientNonce: Nonce, isNews: z.optional(z.boolean()) })
 export type RingMeetRequest = z.infer<typeof RingMeetRequest>
 /** The answer of an admitter of the other ring. */
 export const RingIntroduction = z.object({

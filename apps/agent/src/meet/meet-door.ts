@@ -5,7 +5,7 @@ import type { RingAuditEvent } from '@thatdam/control/ring-join-server'
 import { handleRingMeet, type MeetContext } from '@thatdam/control/ring-meet'
 import { handleRingMerge, type MergeContext } from '@thatdam/control/ring-merge'
 import { ThatdamError } from '@thatdam/protocol/errors'
-import { FormersRequest, type FormersAnswer, type WayAnswer, WayRequest } from '@thatdam/protocol/ring-meet'
+import { FormersRequest, type FormersAnswer, RingMeetRequest, type WayAnswer, WayRequest } from '@thatdam/protocol/ring-meet'
 import type { RingHost } from '../agent/ring-host.ts'
 import { json, type NodeCall, type NodeRoute } from '../link/server.ts'
 import type { Log } from '../log.ts'
@@ -23,6 +23,8 @@ export interface MeetDoorPorts {
   readonly identity: Identity
   readonly formers: Formers
   readonly own: () => MeetContext['own']
+  /** The machine with this key, of another ring, says that there is news. */
+  readonly onNews: (publicKey: string) => void
   readonly log: Log
 }
 
@@ -41,14 +43,22 @@ export class MeetDoor {
   routes(): NodeRoute[] {
     const open = { method: 'POST', open: true } as const
     return [
-      { ...open, path: '/v1/meet', run: async (call) => handleRingMeet(await bodyOf(call), this.context(call.address)) },
+      { ...open, path: '/v1/meet', run: (call) => this.meet(call) },
       { ...open, path: '/v1/meet/merge', run: (call) => this.merge(call) },
       { ...open, path: '/v1/meet/way', run: (call) => this.way(call) },
       { method: 'POST', path: '/v1/formers', run: async (call) => json(this.formers(parseBody(FormersRequest, await bodyOf(call)))) },
     ]
   }
 
-  private async merge({ address, request }: NodeCall): Promise<Answer> {
+  private async meet(call: NodeCall): Promise<Answer> {
+    const body = await bodyOf(call)
+    const answer = await handleRingMeet(body, this.context(call.address))
+    const asked = RingMeetRequest.safeParse(body)
+    if (answer.status === 200 && asked.data?.isNews === true && call.peer !== null) this.ports.onNews(call.peer.publicKey)
+    return answer
+  }
+
+  private async merge({ address, request, peer }: NodeCall): Promise<Answer> {
     const waitSeconds = await this.limiter.blocked(address)
     if (waitSeconds !== null) return tooMany(waitSeconds)
     if (this.merging.has(address) || this.merging.size >= MERGES_MAX) {
@@ -56,7 +66,10 @@ export class MeetDoor {
     }
     this.merging.add(address)
     try {
-      const answer = await handleRingMerge(await readJson(request, MERGE_BYTES_MAX), this.context(address))
+      const body = await readJson(request, MERGE_BYTES_MAX)
+      // Whoever got hold of another machine's request is answered by none of what this ring is.
+      if (keyIn(body) !== peer?.publicKey) return STRANGER
+      const answer = await handleRingMerge(body, this.context(address))
       if (answer.status < 300) void this.ports.host.part.spread()
       return answer
     } finally {
@@ -105,4 +118,5 @@ export class MeetDoor {
   }
 }
 
+const keyIn = (body: unknown): unknown => (typeof body === 'object' && body !== null && 'nodeKey' in body ? body.nodeKey : null)
 const bodyOf = ({ request }: NodeCall): Promise<unknown> => readJson(request, BODY_BYTES_MAX)

@@ -39,7 +39,7 @@ export class Meet {
   constructor(ports: MeetPorts) {
     this.ports = ports
     const own = () => this.own()
-    this.door = new MeetDoor({ ...ports, own })
+    this.door = new MeetDoor({ ...ports, own, onNews: (publicKey) => this.seeker.called(publicKey) })
     this.seeker = new RingSeeker({ ...ports, own })
     this.share = new RingShare({ ...ports, proved: () => this.seeker.wake() })
     this.key = new OwnerKey({ ...ports, changed: () => this.seeker.wake() })

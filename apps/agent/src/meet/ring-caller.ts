@@ -4,7 +4,7 @@ import { buildRingMerge, verifyRingMerge } from '@thatdam/control/ring-merge'
 import { idsOf, openRecords } from '@thatdam/control/roster-sync'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { RingJoinResponse } from '@thatdam/protocol/ring-join'
-import { RingIntroduction, WayAnswer } from '@thatdam/protocol/ring-meet'
+import { RingIntroduction, type RingMeetRequest, WayAnswer } from '@thatdam/protocol/ring-meet'
 import { ROSTER_RECORDS_MAX, type RosterRecord } from '@thatdam/protocol/roster'
 import { RosterExchangeAnswer, SYNC_RECORDS_MAX, type RosterExchange } from '@thatdam/protocol/roster-sync'
 import type { RingHost } from '../agent/ring-host.ts'
@@ -36,6 +36,11 @@ export class RingCaller {
     if (!answer.success) throw unreadable()
     const introduction = answer.data
     return { met: judgeIntroduction(introduction, sent, { ring: host.store.keeper, own: own() }), introduction }
+  }
+
+  /** So that it looks at this ring again. Nobody waits for it. */
+  async tellNews(machine: NearMachine, signal: AbortSignal): Promise<void> {
+    await this.call(machine, { path: '/v1/meet', body: { ...buildRingMeet(), isNews: true } satisfies RingMeetRequest }, signal)
   }
 
   /** Records of a ring that this machine belongs to, which say where it has gone over to; none: the other one knows of nothing. */

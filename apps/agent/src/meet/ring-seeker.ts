@@ -1,5 +1,8 @@
 import { homeOf, type MeetContext, type MetRing } from '@thatdam/control/ring-meet'
 import { yieldTo } from '@thatdam/control/ring-merge'
+import { verifySignature } from '@thatdam/control/keys'
+import { openRecords } from '@thatdam/control/roster-sync'
+import type { Roster } from '@thatdam/control/roster'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { OtherRingFate } from '@thatdam/protocol/local'
 import type { RosterRecord } from '@thatdam/protocol/roster'
@@ -61,6 +64,11 @@ export class RingSeeker {
   wake(): void {
     this.near.askAnew()
     this.wakes.bump()
+  }
+
+  /** A machine of another ring says that there is news. */
+  called(publicKey: string): void {
+    if (this.near.called(publicKey, steadyMs())) this.wakes.bump()
   }
 
   fateOf(fingerprint: string): Outcome {
@@ -126,14 +134,20 @@ export class RingSeeker {
     const { host, identity, own, log } = this.ports
     const { store } = host
     if (store.roster.forward === null && (await this.hearTheWay(machine, signal))) return
-    if (store.member(identity.nodeId)?.admitter !== true) return this.settle(machine, { fate: 'apart', reason: '' })
+    if (store.member(identity.nodeId)?.admitter !== true) {
+      this.settle(machine, { fate: 'apart', reason: '' })
+      return
+    }
     const met = await this.introducedBy(machine, signal)
     const proof = met.needsConsent ? 'organisation' : 'recovery-key'
     if (met.meeting === 'yield' && !own().proofs.some(({ kind }) => kind === proof)) {
-      return this.settle(machine, { fate: 'apart', reason: NO_PROOF })
+      this.settle(machine, { fate: 'apart', reason: NO_PROOF })
+      return
     }
     const record = await yieldTo(store.keeper, identity.key, { met, consent })
-    this.settle(machine, { fate: record === null ? fateOf(met) : 'goes-over', reason: '' })
+    const fate = record === null ? fateOf(met) : 'goes-over'
+    const isNews = this.settle(machine, { fate, reason: '' })
+    if (fate === 'comes' && isNews) await this.caller.tellNews(machine, signal)
     if (record === null) return
     log.info(`this ring goes over to the ring ${met.ring.clusterId}, which belongs to the same owner`)
     await host.part.spread()
@@ -162,13 +176,24 @@ export class RingSeeker {
     else this.settle(machine, { fate: isThere ? 'comes' : 'apart', reason: '' })
   }
 
-  /** Null: the two have gone over to each other, and this one goes on. */
+  /**
+   * The roster of the ring that goes on. Whoever can prove whose ring it comes from brings all its machines along, before it goes itself.
+   * Null: the two have gone over to each other, and this one goes on.
+   */
   private async letIn(machine: NearMachine, signal: AbortSignal): Promise<RosterRecord[] | null> {
+    const { host, own } = this.ports
+    const { fingerprint, keeper } = host.store
     const known = await this.caller.rosterAsMember(machine, machine.fingerprint, signal)
-    if (known !== null) return known
+    const isWhole = known !== null && bringsAll(keeper.roster, known, machine.fingerprint)
+    if (isWhole || (known !== null && own().proofs.length === 0)) return known
     const { introduction } = await this.introduce(machine, signal)
-    const { fingerprint } = this.ports.host.store
-    return this.home(fingerprint) === fingerprint ? null : await this.caller.merge(machine, introduction, signal)
+    if (this.home(fingerprint) === fingerprint) return null
+    try {
+      return await this.caller.merge(machine, introduction, signal)
+    } catch (error) {
+      if (known === null || !(error instanceof ThatdamError) || error.code !== 'UNAUTHENTICATED') throw error
+      return known
+    }
   }
 
   private async enter(records: readonly RosterRecord[], name: string): Promise<void> {
@@ -205,10 +230,12 @@ export class RingSeeker {
     this.settle(machine, isGone && !isElsewhere ? { fate: 'goes-over', reason } : before)
   }
 
-  private settle({ fingerprint, nodeId }: NearMachine, outcome: Outcome): void {
-    if (!this.near.settle(fingerprint, outcome, steadyMs())) return
+  /** @returns whether it is another outcome than before. */
+  private settle({ fingerprint, nodeId }: NearMachine, outcome: Outcome): boolean {
+    if (!this.near.settle(fingerprint, outcome, steadyMs())) return false
     if (outcome.reason !== '') this.ports.log.warn(`the ring of ${nodeId}: ${outcome.reason}`)
     this.ports.changed()
+    return true
   }
 
   private inTurn(run: () => Promise<void>): Promise<void> {
@@ -216,6 +243,13 @@ export class RingSeeker {
     this.last = next.catch(() => {})
     return next
   }
+}
+
+/** Are all machines of this ring known in the other one, those too that were put out there since? */
+function bringsAll({ byKey }: Roster, records: readonly RosterRecord[], fingerprint: string): boolean {
+  const there = openRecords(records, fingerprint, verifySignature).roster.signers
+  const keys = new Set([...there.values()].flatMap((signers) => [...signers.keys()]))
+  return [...byKey.keys()].every((key) => keys.has(key))
 }
 
 const NO_PROOF =

@@ -11,10 +11,13 @@ const ADDRESSES_TRIED = 2
 /** A ring is asked again after these, doubled each time; whoever comes home finds it at once. */
 const [FIRST_MS, LAST_MS] = [2_000, 60_000]
 const AWAY_MS = 20_000
+/** Others may ask for it to be asked soon, so often. */
+const CALLED_MS = 5_000
 
 interface NearRing {
   readonly backoff: Backoff
   notBeforeMs: number
+  calledAtMs: number
   fate: OtherRingFate
   reason: string
 }
@@ -31,7 +34,8 @@ export class RingsNear {
     for (const fingerprint of this.rings.keys()) if (!this.machines.has(fingerprint)) this.rings.delete(fingerprint)
     for (const fingerprint of this.machines.keys()) {
       if (!this.rings.has(fingerprint)) {
-        this.rings.set(fingerprint, { backoff: new Backoff(FIRST_MS, LAST_MS), notBeforeMs: 0, fate: 'apart', reason: '' })
+        const backoff = new Backoff(FIRST_MS, LAST_MS)
+        this.rings.set(fingerprint, { backoff, notBeforeMs: 0, calledAtMs: -Infinity, fate: 'apart', reason: '' })
       }
     }
     for (const [publicKey, untilMs] of this.passedOver) if (untilMs <= nowMs) this.passedOver.delete(publicKey)
@@ -85,6 +89,18 @@ export class RingsNear {
       ring.backoff.reset()
       ring.notBeforeMs = 0
     }
+  }
+
+  /** A machine of it says that there is news. @returns whether that is heeded. */
+  called(publicKey: string, nowMs: number): boolean {
+    const isThere = (machines: readonly NearMachine[]): boolean => machines.some((one) => one.publicKey === publicKey)
+    const [fingerprint = ''] = [...this.machines].find(([, machines]) => isThere(machines)) ?? []
+    const ring = this.rings.get(fingerprint)
+    if (ring === undefined || nowMs - ring.calledAtMs < CALLED_MS) return false
+    ring.calledAtMs = nowMs
+    ring.notBeforeMs = 0
+    ring.backoff.reset()
+    return true
   }
 
   fateOf(fingerprint: string): { fate: OtherRingFate; reason: string } {
