@@ -104,6 +104,34 @@ test('two people at two terminals compare six digits: other digits confirm nothi
   expect((await joiner.thatdam({}, 'leave', '--yes')).output).toContain('there is nothing to leave')
 }, 240_000)
 
+test('the printed key is shown once and typed in at the other ring, never on the command line; a slip of the pen is found', async () => {
+  ring = await TestRing.up({ profiles: ['pi5-desktop', 'pi5-server'], directory, joined: false })
+  const [one, other] = [ring.machine('pi5-desktop'), ring.machine('pi5-server')]
+  one.start()
+  other.start()
+  await claim(one)
+  await claim(other)
+  const made = await one.thatdam({}, 'recovery-key', 'make')
+  const words = /^ {2}(\S{4}(?:-\S{4}){13})$/m.exec(made.output)?.[1] ?? ''
+  expect([made.code, words]).toEqual([0, expect.stringContaining('-')])
+  expect((await one.thatdam({}, 'recovery-key', 'make')).output).toContain('The ring has a recovery key already.')
+  const onLine = await other.thatdam({}, 'recovery-key', 'use', words)
+  expect([onLine.code, onLine.output]).toEqual([1, expect.stringContaining('does not belong on the command line')])
+  const [slip, short] = [join(directory, 'slip'), join(directory, 'short')]
+  writeFileSync(slip, words.replace(/^(.)(.)/, words.startsWith('00') ? '11' : '00'))
+  writeFileSync(short, words.slice(5))
+  expect((await other.thatdam({}, 'recovery-key', 'use', '--file', slip)).output).toContain('its check signs do not fit.')
+  expect((await other.thatdam({}, 'recovery-key', 'use', '--file', short)).output).toContain('this is 52 signs instead of 56.')
+  expect((await other.thatdam({}, 'recovery-key', 'use', '--file', join(directory, 'none'))).output).toContain('cannot be read (ENOENT)')
+  expect((await other.thatdam({}, 'recovery-key')).output).toContain('Say what to do with the recovery key')
+
+  const typed = new Typed(other, 'recovery-key', 'use')
+  typed.type(` ${words.toLowerCase().replaceAll('-', ' ')} `)
+  expect([await typed.code, typed.output]).toEqual([0, expect.stringContaining('This ring belongs to whoever holds this key from now on.')])
+  await inOneRing([one, other])
+  expect(readFileSync(other.logFile, 'utf8') + readFileSync(one.logFile, 'utf8')).not.toContain(words.slice(0, 9))
+}, 240_000)
+
 test('a token of the ring brings in an agent that runs and one that does not; used, withdrawn, expired and foreign ones say so', async () => {
   ring = await TestRing.up({ profiles: ['pi5-desktop', 'pi5-server', 'macbook'], directory, joined: false })
   const [owner, runs, off] = [ring.machine('pi5-desktop'), ring.machine('pi5-server'), ring.machine('macbook')]

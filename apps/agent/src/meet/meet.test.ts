@@ -20,6 +20,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 const FIRST = '00000000-0000-4000-8000-000000000001'
 const SECOND = '00000000-0000-4000-8000-000000000002'
 const PASSWORD_HASH = `$argon2id$v=19$m=19456,t=2,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`
+const THIRD = '00000000-0000-4000-8000-000000000003'
 const LIMIT_MS = 90_000
 
 let directory = ''
@@ -109,6 +110,27 @@ test('a member that was off while its ring went over comes later, and goes over 
   await start([laptop])
   expect(await ring?.settled({ limitMs: LIMIT_MS })).toMatchObject({ clusterId: FIRST })
 }, 240_000)
+
+test('a laptop finds home when its ring went over while it was away, and the ring that took it in as well', async () => {
+  const up = await TestRing.up({ profiles: ['pi5-desktop', 'win11-editor', 'pi5-server', 'macbook'], directory, joined: false })
+  ring = up
+  const [last, second, first, laptop] = up.machines as [RingMachine, RingMachine, RingMachine, RingMachine]
+  foundRing([last], FIRST)
+  foundRing([second], SECOND)
+  foundRing([first, laptop], THIRD)
+  await start([first, second])
+  await claim(second)
+  const words = await makeKey(first)
+  await useKey(second, words)
+  await until('the ring has gone over', async () => (await first.cluster())?.cluster_id === SECOND, LIMIT_MS)
+  await start([last])
+  await claim(last)
+  await useKey(last, words)
+  const isHome = async (machine: RingMachine) => (await machine.cluster())?.cluster_id === FIRST
+  await until('both have gone over', async () => (await isHome(first)) && (await isHome(second)), LIMIT_MS)
+  await start([laptop])
+  expect(await up.settled({ limitMs: LIMIT_MS })).toMatchObject({ clusterId: FIRST })
+}, 300_000)
 
 test('a ring whose machine lost its power between the forwarding and the merge goes over at its next start', async () => {
   const { winners, losers } = await twoRings(['pi5-desktop'], ['pi5-server', 'macbook'])

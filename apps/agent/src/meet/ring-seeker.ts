@@ -1,7 +1,7 @@
 import { homeOf, type MeetContext, type MetRing } from '@thatdam/control/ring-meet'
 import { yieldTo } from '@thatdam/control/ring-merge'
 import { verifySignature } from '@thatdam/control/keys'
-import { openRecords } from '@thatdam/control/roster-sync'
+import { idsOf, missing, openRecords } from '@thatdam/control/roster-sync'
 import type { Roster } from '@thatdam/control/roster'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { OtherRingFate } from '@thatdam/protocol/local'
@@ -16,6 +16,8 @@ import { RingCaller } from './ring-caller.ts'
 import { type NearMachine, RingsNear } from './rings-near.ts'
 
 const LOOK_MS = 2_000
+/** Taken in at once: each costs a signature, and anybody can make some up. Each first part of a roster stands alone; the rest comes the next time. */
+const WAY_RECORDS_MAX = 1_000
 
 export interface RingSeekerPorts {
   readonly host: Pick<RingHost, 'store' | 'part' | 'adopt'>
@@ -135,6 +137,8 @@ export class RingSeeker {
     const { store } = host
     if (store.roster.forward === null && (await this.hearTheWay(machine, signal))) return
     if (store.member(identity.nodeId)?.admitter !== true) {
+      // Another machine of it may know the way.
+      this.near.passOver(machine, steadyMs())
       this.settle(machine, { fate: 'apart', reason: '' })
       return
     }
@@ -158,9 +162,9 @@ export class RingSeeker {
   private async hearTheWay(machine: NearMachine, signal: AbortSignal): Promise<boolean> {
     const { host, log } = this.ports
     const { store } = host
-    const records = await this.caller.way(machine, store.fingerprint, signal)
+    const records = missing(await this.caller.way(machine, store.fingerprint, signal), idsOf(store.keeper.records))
     if (records.length === 0) return false
-    await store.merge(records)
+    await store.merge(records.slice(0, WAY_RECORDS_MAX))
     if (store.roster.forward === null) return false
     log.info(`this machine’s ring has gone over to the ring ${store.roster.forward.clusterId} while it was away`)
     this.wake()
@@ -173,7 +177,10 @@ export class RingSeeker {
     const records = isThere ? await this.letIn(machine, signal) : await this.caller.way(machine, forward.fingerprint, signal)
     const name = this.caller.nameIn(records ?? [], forward.fingerprint)
     if (records !== null && name !== null) await this.enter(records, name)
-    else this.settle(machine, { fate: isThere ? 'comes' : 'apart', reason: '' })
+    else {
+      if (!isThere) this.near.passOver(machine, steadyMs())
+      this.settle(machine, { fate: isThere ? 'comes' : 'apart', reason: '' })
+    }
   }
 
   /**

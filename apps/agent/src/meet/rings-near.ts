@@ -10,7 +10,8 @@ const RINGS_MAX = 16
 const ADDRESSES_TRIED = 2
 /** A ring is asked again after these, doubled each time; whoever comes home finds it at once. */
 const [FIRST_MS, LAST_MS] = [2_000, 60_000]
-const AWAY_MS = 20_000
+/** Longer than any wait between two questions, so that another one is asked next. */
+const AWAY_MS = 90_000
 /** Others may ask for it to be asked soon, so often. */
 const CALLED_MS = 5_000
 
