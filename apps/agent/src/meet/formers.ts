@@ -26,6 +26,7 @@ export class Formers {
   private readonly ports: FormersPorts
   private readonly keepers = new Map<string, RosterKeeper>()
   private last: Promise<void> = Promise.resolve()
+  private changes = 0
 
   private constructor(ports: FormersPorts) {
     this.ports = ports
@@ -56,6 +57,11 @@ export class Formers {
     const kept = this.last.then(() => this.keepNow(former))
     this.last = kept.catch(() => {})
     return kept
+  }
+
+  /** Grows with each change. */
+  get version(): number {
+    return this.changes
   }
 
   of(fingerprint: string): { readonly records: FormerRing['records']; readonly roster: Roster; readonly digest: string } | null {
@@ -90,11 +96,16 @@ export class Formers {
       }
       await writeRecords(this.ports.paths.oldRoster(fingerprint), keeper.records)
       this.keepers.set(fingerprint, keeper)
-      this.ports.changed()
+      this.tell()
       return
     }
     const { added } = await known.add(records)
-    if (added.length > 0) this.ports.changed()
+    if (added.length > 0) this.tell()
+  }
+
+  private tell(): void {
+    this.changes += 1
+    this.ports.changed()
   }
 
   private keeperOf(fingerprint: string, records: FormerRing['records']): RosterKeeper {

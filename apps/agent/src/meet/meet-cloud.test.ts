@@ -45,7 +45,7 @@ test('a ring that only the cloud calls the same owner’s is gone over to when t
   home.start()
   await home.answers()
   await registered(home)
-  const isFounded = () => control.store.rings?.rings.get('org-1')?.ring.confirmedAtMs != null
+  const isFounded = () => typeof control.store.rings?.rings.get('org-1')?.ring.confirmedAtMs === 'number'
   await until('the organisation has its ring', isFounded, LIMIT_MS)
   await home.shutDown()
   // This one waits for that ring, which is off, and lets a friend into its own meanwhile.

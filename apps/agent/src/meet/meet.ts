@@ -55,9 +55,9 @@ export class Meet {
     loops.start('what is known of former rings', (signal) => this.share.run(signal))
   }
 
-  /** The roster, or who is awake, has changed. */
+  /** The roster, who is awake, or who leads has changed. */
   ringChanged(): void {
-    this.share.wake()
+    this.share.ringChanged()
   }
 
   fateOf(fingerprint: string): Pick<LocalState['ring']['others'][number], 'fate' | 'reason'> {

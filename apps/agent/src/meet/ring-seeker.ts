@@ -79,10 +79,13 @@ export class RingSeeker {
 
   /**
    * The owner agrees that this ring goes over to that one.
-   * @throws ThatdamError NOT_FOUND when it is not near; CONFLICT when it is not to be gone over to; what the other ring refuses with.
+   * @throws ThatdamError FORBIDDEN where this machine is no admitter; NOT_FOUND when it is not near; CONFLICT when it is not to be gone over to; what the other ring refuses with.
    */
   async consent(fingerprint: string): Promise<void> {
     const { host } = this.ports
+    if (!this.isAdmitter()) {
+      throw new ThatdamError('FORBIDDEN', 'This machine may not hand its ring over. Do it in the console of one that lets machines in.')
+    }
     await this.inTurn(async () => {
       const machine = this.near.bestOf(fingerprint)
       if (machine === null) throw new ThatdamError('NOT_FOUND', 'This ring is not near any more.')
@@ -136,7 +139,7 @@ export class RingSeeker {
     const { host, identity, own, log } = this.ports
     const { store } = host
     if (store.roster.forward === null && (await this.hearTheWay(machine, signal))) return
-    if (store.member(identity.nodeId)?.admitter !== true) {
+    if (!this.isAdmitter()) {
       // Another machine of it may know the way.
       this.near.passOver(machine, steadyMs())
       this.settle(machine, { fate: 'apart', reason: '' })
@@ -243,6 +246,11 @@ export class RingSeeker {
     if (outcome.reason !== '') this.ports.log.warn(`the ring of ${nodeId}: ${outcome.reason}`)
     this.ports.changed()
     return true
+  }
+
+  private isAdmitter(): boolean {
+    const { host, identity } = this.ports
+    return host.store.member(identity.nodeId)?.admitter === true
   }
 
   private inTurn(run: () => Promise<void>): Promise<void> {

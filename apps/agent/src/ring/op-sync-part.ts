@@ -1,5 +1,6 @@
 import { readJson } from '@thatdam/control/http-io'
 import { type OpAuthors, opAuthors } from '@thatdam/control/op-authors'
+import type { Roster } from '@thatdam/control/roster'
 import type { OpLog } from '@thatdam/oplog/disk/log'
 import { OpSync, type OpSyncStatus } from '@thatdam/oplog/sync/op-sync'
 import type { SyncNews, SyncPeer } from '@thatdam/oplog/sync/ports'
@@ -33,6 +34,7 @@ export interface OpSyncPartPorts {
 export class OpSyncPart {
   readonly sync: OpSync
   private readonly ports: OpSyncPartPorts
+  private known: { readonly roster: Roster; readonly version: number; readonly authors: OpAuthors } | null = null
 
   constructor(ports: OpSyncPartPorts) {
     this.ports = ports
@@ -78,10 +80,15 @@ export class OpSyncPart {
     return this.sync.status()
   }
 
+  /** Asked for each batch, and made anew only when one of the rosters is another. */
   private authors(): OpAuthors {
     const { part, formers } = this.ports
     const { roster, fingerprint } = part().store
-    return opAuthors([roster, ...formers.goneOverTo(fingerprint).map((one) => one.roster)])
+    const { version } = formers
+    if (this.known?.roster === roster && this.known.version === version) return this.known.authors
+    const authors = opAuthors([roster, ...formers.goneOverTo(fingerprint).map((one) => one.roster)])
+    this.known = { roster, version, authors }
+    return authors
   }
 
   /** Catalog and store nodes carry everything, all others what the ring shares beside its media (and what they wrote themselves). */
