@@ -7,7 +7,7 @@ import { openRecords } from '@thatdam/control/roster-sync'
 import { recordHash } from '@thatdam/control/roster'
 import { RosterRecord } from '@thatdam/protocol/roster'
 import { NewRecoveryKey } from '@thatdam/protocol/ring-door'
-import { OpFeed } from '@thatdam/protocol/local'
+import { OpFeed, OwnerCredential } from '@thatdam/protocol/local'
 import { until } from '@thatdam/testkit/hosts/command'
 import { foundRing } from '@thatdam/testkit/ring/found'
 import type { RingMachine } from '@thatdam/testkit/ring/machine'
@@ -72,7 +72,9 @@ async function titlesOn(machine: RingMachine): Promise<string[]> {
 }
 
 /** A ring of one gets an owner, as at its first run. */
-const claim = (machine: RingMachine) => machine.local('PUT', '/local/owner', { passwordHash: PASSWORD_HASH })
+const claim = (machine: RingMachine, passwordHash = PASSWORD_HASH) => machine.local('PUT', '/local/owner', { passwordHash })
+
+const passwordOf = async (machine: RingMachine) => OwnerCredential.parse(await machine.local('GET', '/local/owner')).passwordHash
 
 async function fatesAt(machine: RingMachine): Promise<Record<string, string>> {
   const others = (await machine.state())?.ring.others ?? []
@@ -103,12 +105,16 @@ test('a member that was off while its ring went over comes later, and goes over 
   const [winner, loser, laptop] = [winners[0], losers[0], losers[1]] as [RingMachine, RingMachine, RingMachine]
   await start([winner, loser])
   await claim(winner)
+  await claim(loser, PASSWORD_HASH.replace(/A$/, 'B'))
   await useKey(loser, await makeKey(winner))
   await until('the ring has gone over', async () => (await loser.cluster())?.cluster_id === FIRST, LIMIT_MS)
   expect((await winner.state())?.members.map(({ nodeId }) => nodeId).toSorted()).toEqual(['macbook', 'pi5-desktop', 'pi5-server'])
   // It knows of no key, and has never seen this ring.
   await start([laptop])
   expect(await ring?.settled({ limitMs: LIMIT_MS })).toMatchObject({ clusterId: FIRST })
+  // The other ring's password was set later, and is its password no more.
+  await until('who stands by has the password of the ring', async () => (await passwordOf(loser)) === PASSWORD_HASH, LIMIT_MS)
+  expect(await passwordOf(winner)).toBe(PASSWORD_HASH)
 }, 240_000)
 
 test('a laptop finds home when its ring went over while it was away, and the ring that took it in as well', async () => {
