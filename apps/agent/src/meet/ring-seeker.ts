@@ -211,7 +211,7 @@ export class RingSeeker {
     if (name !== identity.nodeId) {
       throw new ThatdamError(
         'CONFLICT',
-        `In the ring that goes on another machine is called ${identity.nodeId}, so this one cannot go over under its name. Unless that one is removed there, install this one anew with another NODE_ID.`,
+        `In the ring that goes on another machine is called ${identity.nodeId}, so this one stays behind. To bring it over, remove it there and install it anew with another NODE_ID.`,
       )
     }
     await host.adopt(records)
@@ -234,7 +234,8 @@ export class RingSeeker {
     if (!(error instanceof ThatdamError)) throw error
     const before = this.fateOf(machine.fingerprint)
     const isElsewhere = error.code === 'UNAVAILABLE' || error.code === 'FORBIDDEN' || error.code === 'NOT_FOUND'
-    if (isElsewhere) this.near.passOver(machine, steadyMs())
+    // Whoever announces itself as of a ring, and proves nothing, must not keep this machine from those who are.
+    this.near.passOver(machine, steadyMs())
     this.ports.log.debug(`the ring of ${machine.nodeId} was asked in vain: ${error.message}`)
     const reason = error.code === 'UNAUTHENTICATED' ? NOT_LET_IN : error.message
     this.settle(machine, isGone && !isElsewhere ? { fate: 'goes-over', reason } : before)
