@@ -121,7 +121,7 @@ const CALLS: Record<string, (caller: ReturnType<typeof createCaller>) => Promise
   'folders.list': (c) => c.folders.list({ path: null }),
   'owner.setPassword': (c) => c.owner.setPassword({ next: 'a long password' }),
   'owner.makeRecoveryKey': (c) => c.owner.makeRecoveryKey(),
-  'owner.useRecoveryKey': (c) => c.owner.useRecoveryKey({ words: 'ABCD' }),
+  'owner.claimByRecoveryKey': (c) => c.owner.claimByRecoveryKey({ words: 'ABCD' }),
   'session.ticket': (c) => c.session.ticket(),
   'state.get': (c) => c.state.get({ after: null }),
   'session.end': (c) => c.session.end(),
@@ -141,7 +141,7 @@ const NOT_FROM_CLOUD = new Set([
   'ring.revokeToken',
   'ring.setPolicy',
   'owner.makeRecoveryKey',
-  'owner.useRecoveryKey',
+  'owner.claimByRecoveryKey',
   'index.pause',
   'folders.list',
   'owner.setPassword',
@@ -299,9 +299,9 @@ test('a token’s text and a recovery key are told once', async () => {
   const { words } = await owner.owner.makeRecoveryKey()
   expect(words.split('-')).toHaveLength(14)
   expect(await codeOf(owner.owner.makeRecoveryKey())).toBe('CONFLICT')
-  expect(await owner.owner.useRecoveryKey({ words: words.replaceAll('-', ' ') })).toEqual({ outcome: 'known' })
-  expect(await codeOf(owner.owner.useRecoveryKey({ words: words.slice(5) }))).toBe('BAD_REQUEST')
-  expect(await codeOf(owner.owner.useRecoveryKey({ words: words.toLowerCase() }))).toBe('CONFLICT')
+  expect(await owner.owner.claimByRecoveryKey({ words: words.replaceAll('-', ' ') })).toEqual({ outcome: 'known' })
+  expect(await codeOf(owner.owner.claimByRecoveryKey({ words: words.slice(5) }))).toBe('BAD_REQUEST')
+  expect(await codeOf(owner.owner.claimByRecoveryKey({ words: words.toLowerCase() }))).toBe('CONFLICT')
 })
 
 test('the ring goes over to another one of the same owner only where that waits for a yes', async () => {

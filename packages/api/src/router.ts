@@ -22,8 +22,8 @@ import { remove as removeNode } from './node/remove.ts'
 import { resolve as nodeResolve } from './node/resolve.ts'
 import { settingsGet } from './node/settings-get.ts'
 import { settingsPatch } from './node/settings-patch.ts'
+import { claimByRecoveryKey } from './owner/claim-by-recovery-key.ts'
 import { makeRecoveryKey } from './owner/make-recovery-key.ts'
-import { useRecoveryKey } from './owner/use-recovery-key.ts'
 import { setPassword } from './owner/set-password.ts'
 import { adopt, answerAdoption } from './ring/adoption.ts'
 import { goOver } from './ring/go-over.ts'
@@ -60,7 +60,7 @@ export const appRouter = router({
   ring: { adopt, answerAdoption, goOver, tokens, makeToken, revokeToken, setPolicy },
   index: { pause, resume, rescan, retryErrors },
   folders: { list: folderList },
-  owner: { setPassword, makeRecoveryKey, useRecoveryKey },
+  owner: { setPassword, makeRecoveryKey, claimByRecoveryKey },
   state: { get: stateGet },
   session: { get: sessionGet, end, ticket },
 })

@@ -24,7 +24,7 @@ function TypedKey({ made, onClose }: { made: boolean; onClose: () => void }) {
   const toast = useToast()
   const [words, setWords] = useState('')
   const claim = useMutation(
-    trpc.owner.useRecoveryKey.mutationOptions({
+    trpc.owner.claimByRecoveryKey.mutationOptions({
       gcTime: 0,
       onSuccess: ({ outcome }) => {
         toast({
