@@ -115,7 +115,7 @@ export async function handleRingMerge(body: unknown, context: MergeContext): Pro
  * The ring that has gone over to ours, when all of it is proven: the cheap proofs first. Its records must be whole: none of those may be missing that
  * the forwarding record was made in sight of, or whoever was removed before it could leave the removal out.
  */
-function provenRing(request: RingMergeRequest, { ring, node, own }: MergeContext): { records: RosterRecord[]; roster: Roster } | null {
+function provenRing(request: RingMergeRequest, { ring, node, own }: MergeContext): ProvenRing | null {
   const { serverKey, serverNonce, toFingerprint, fingerprint, records, nodeKey, signature } = request
   if (serverKey !== node.publicKey || toFingerprint !== ring.fingerprint || fingerprint === ring.fingerprint) return null
   const signed = { serverKey, serverNonce, toFingerprint, fingerprint, digest: rosterDigest(records) }
@@ -123,17 +123,21 @@ function provenRing(request: RingMergeRequest, { ring, node, own }: MergeContext
   const genesis = records.find(({ body }) => body.kind === 'genesis' && recordHash(body) === fingerprint)
   if (genesis === undefined) return null
   const { clusterId } = genesis.body
-  if (sharedOwner(ownerOf({ ring, own }), { clusterId, fingerprint, speaker: nodeKey }, request.proofs) === null) return null
+  const owner = sharedOwner(ownerOf({ ring, own }), { clusterId, fingerprint, speaker: nodeKey }, request.proofs)
+  if (owner === null) return null
   const former = openRecords(records, fingerprint, verifySignature)
   const known = new Set(former.records.map(({ body }) => recordHash(body)))
   const isWhole = former.records.every(({ body }) => parentsOf(body).every((hash) => known.has(hash)))
   const isHere = former.roster.forward?.fingerprint === ring.fingerprint && former.roster.byKey.has(nodeKey)
-  return isWhole && isHere ? former : null
+  return isWhole && isHere ? { ...former, isOurs: owner.isOfAll } : null
 }
+
+/** `isOurs`: all of it is; else the machine that asks alone, and what others of its ring signed counts for nothing here. */
+type ProvenRing = { records: RosterRecord[]; roster: Roster; isOurs: boolean }
 
 async function takeOver(
   { serverNonce, nodeKey, fingerprint }: RingMergeRequest,
-  former: { records: RosterRecord[]; roster: Roster },
+  former: ProvenRing,
   context: MergeContext,
 ): Promise<Answer> {
   const { ring, node, nonceSecret, nowMs } = context
@@ -148,8 +152,8 @@ async function takeOver(
   if (own !== null && homeOf(ring.fingerprint, forwardOf) !== ring.fingerprint) {
     throw new ThatdamError('CONFLICT', `This ring has gone over to ${own.clusterId} itself. Ask there.`)
   }
-  await context.keepFormer({ fingerprint, records: former.records })
-  const members = [...former.roster.members.values()]
+  if (former.isOurs) await context.keepFormer({ fingerprint, records: former.records })
+  const members = [...former.roster.members.values()].filter(({ keys }) => former.isOurs || keys.includes(nodeKey))
   await ring.editMany(node, (desk) => admitMany(desk, members).records)
   const member = ring.roster.byKey.get(nodeKey)
   if (member === undefined) {

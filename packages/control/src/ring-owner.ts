@@ -14,8 +14,11 @@ export type OwnOwner = {
   /** The cloud that it registered with, pinned, and its organisation there. */
   cloud: { instanceKey: string; organisationId: string } | null
 }
-/** `isOwnersWord`: by the owner's own key. The cloud's word alone may bring machines in as plain members, and hand this ring over to nobody. */
-export type SharedOwner = { owner: string; isOwnersWord: boolean }
+/**
+ * `isOwnersWord`: by the owner's own key. The cloud's word alone may bring machines in as plain members, and hand this ring over to nobody.
+ * `isOfAll`: of the whole ring. Else of the speaker alone, which got into a ring of which nobody says whose it is.
+ */
+export type SharedOwner = { owner: string; isOwnersWord: boolean; isOfAll: boolean }
 
 /** “This ring is mine”, said with the printed key at hand: when it is made, and when a second ring is claimed with it. */
 export function signOwnership(owner: Signer, { clusterId, fingerprint }: Pick<SpokenRing, 'clusterId' | 'fingerprint'>): OwnerProof {
@@ -26,9 +29,11 @@ export function signOwnership(owner: Signer, { clusterId, fingerprint }: Pick<Sp
 export function sharedOwner(own: OwnOwner, ring: SpokenRing, proofs: readonly OwnerProof[]): SharedOwner | null {
   const { ownerRecoveryKey } = own
   if (ownerRecoveryKey !== null && proofs.some((proof) => isKeyProof(proof, ring, ownerRecoveryKey)))
-    return { owner: `key ${own.ownerRecoveryKey}`, isOwnersWord: true }
-  const byCloud = proofs.some((proof) => isCloudProof(proof, ring, own))
-  return byCloud ? { owner: `organisation ${own.cloud?.organisationId}`, isOwnersWord: false } : null
+    return { owner: `key ${own.ownerRecoveryKey}`, isOwnersWord: true, isOfAll: true }
+  const places = proofs.flatMap((proof) => placedIn(proof, ring.speaker, own.cloud) ?? [])
+  const isOfAll = places.includes(ring.fingerprint)
+  if (!isOfAll && !places.includes(own.fingerprint)) return null
+  return { owner: `organisation ${own.cloud?.organisationId}`, isOwnersWord: false, isOfAll }
 }
 
 /** Does the owner with this recovery key say that the ring is theirs? */
@@ -41,12 +46,10 @@ export function isKeyProof(
   return verifySignature('thatdam-ring-owner-v1', { clusterId, fingerprint }, proof.signature, ownerKey)
 }
 
-/** The speaker has its place in the ring that it speaks of; or in ours, where the organisation’s ring is ours and it got into another one. */
-function isCloudProof(proof: OwnerProof, ring: SpokenRing, { cloud, fingerprint }: OwnOwner): boolean {
-  if (proof.kind !== 'organisation' || cloud === null) return false
+/** Fingerprint of the ring in which our organisation has a place for this machine. */
+function placedIn(proof: OwnerProof, nodeKey: string, cloud: OwnOwner['cloud']): string | null {
+  if (proof.kind !== 'organisation' || cloud === null) return null
   const { instanceKey, organisationId, place } = proof
-  if (instanceKey !== cloud.instanceKey || organisationId !== cloud.organisationId) return false
-  const placedIn = recordHash(place.genesis.body)
-  if (placedIn !== ring.fingerprint && placedIn !== fingerprint) return false
-  return verifyPlace(place, { nodeKey: ring.speaker, organisationId, instanceKey })
+  if (instanceKey !== cloud.instanceKey || organisationId !== cloud.organisationId) return null
+  return verifyPlace(place, { nodeKey, organisationId, instanceKey }) ? recordHash(place.genesis.body) : null
 }

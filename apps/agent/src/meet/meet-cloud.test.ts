@@ -31,7 +31,7 @@ async function run(machine: RingMachine, environment: Record<string, string>, ..
   return output
 }
 
-async function otherOf(machine: RingMachine): Promise<{ fingerprint: string; fate: OtherRingFate } | null> {
+async function otherOf(machine: RingMachine): Promise<{ fingerprint: string; fate: OtherRingFate; reason: string } | null> {
   return (await machine.state())?.ring.others[0] ?? null
 }
 
@@ -66,5 +66,11 @@ test('a ring that only the cloud calls the same owner’s is gone over to when t
   await up.settled({ among: [away, friend], limitMs: LIMIT_MS })
   await expect(away.local('POST', `/local/rings/${'0'.repeat(64)}/go-over`, {})).rejects.toThrow('404')
   await away.local('POST', `/local/rings/${fingerprint}/go-over`, {})
-  expect(await up.settled({ limitMs: LIMIT_MS })).toMatchObject({ clusterId: (await home.cluster())?.cluster_id })
+  const at = { clusterId: (await home.cluster())?.cluster_id }
+  expect(await up.settled({ among: [home, away], limitMs: LIMIT_MS })).toMatchObject(at)
+  // The cloud vouches for the machine that it knows, not for whom that one let in.
+  await until('the friend is told', async () => (await otherOf(friend))?.reason.includes('thatdam leave') === true, LIMIT_MS)
+  await run(friend, {}, 'leave', '--yes')
+  await registered(friend)
+  expect(await up.settled({ limitMs: LIMIT_MS })).toMatchObject(at)
 }, 240_000)

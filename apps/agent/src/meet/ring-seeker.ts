@@ -271,7 +271,7 @@ function bringsAll({ byKey }: Roster, records: readonly RosterRecord[], fingerpr
 const NO_PROOF =
   'It belongs to you, and this machine cannot prove that its own ring does. Type the printed recovery key here: in Settings, or with “thatdam recovery-key use”.'
 const NOT_LET_IN =
-  'This ring has gone over to that one, which does not let this machine in: it cannot prove there whose it is. Type the printed recovery key on a machine of either ring.'
+  'This ring has gone over to that one, which does not let this machine in: it cannot prove there whose it is. Type the printed recovery key on a machine of either ring; or take this machine out of its ring (thatdam leave), and let it into the other one.'
 
 function fateOf({ meeting, needsConsent, forward }: MetRing): OtherRingFate {
   if (meeting === 'go-on') return 'comes'
