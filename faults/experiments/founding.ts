@@ -1,40 +1,61 @@
-import { PROFILE_NAMES } from '@thatdam/testkit/profiles/load'
-import type { TestRing } from '@thatdam/testkit/ring/ring'
+import { recordHash } from '@thatdam/control/roster'
 import type { Context, Experiment, Trial } from '../contract.ts'
-import { Cloud, register } from '../support/cloud.ts'
-import { settle, withRing } from '../support/rings.ts'
+import { SameLayout, untilLayout } from '../support/layout.ts'
+import { genesisOf, install, type Newcomers, unbox, withNewcomers } from '../support/newcomers.ts'
+import { must, settle } from '../support/rings.ts'
 
 const WITHIN_MS = 100
 
 /**
- * Five machines that were installed with the same token, made before there was a ring, are started within a tenth of a second: one of them
- * founds the ring, and it lets the others in. The time is from the first start until all are one ring at rest.
+ * Five machines that were never started are installed within a tenth of a second, each with a token of its own that was made before there was a
+ * ring: one of them founds it, and it lets the others in. The time is from the first start until all are one ring at rest.
  */
 export const founding: Experiment = {
   name: 'founding',
   shows: 'five new machines started within 100 ms found one ring',
   trials: 30,
   needs: ['namespaces'],
-  mutants: ['nobody-is-let-in'],
-  run: async (context) => {
-    for (const trial of context.trials()) {
-      await withRing(context, { profiles: PROFILE_NAMES, joined: false, spareHosts: 1 }, (ring) => found(context, ring, trial))
-    }
-  },
+  mutants: ['nobody-is-let-in', 'every-comer-founds', 'founders-take-no-turns'],
+  run: (context) =>
+    withNewcomers(context, async (newcomers) => {
+      const layouts = new SameLayout(context)
+      for (const trial of context.trials()) layouts.see(trial.index, await found(context, newcomers, trial))
+    }),
 }
 
-async function found(context: Context, ring: TestRing, trial: Trial): Promise<void> {
-  const cloud = await Cloud.start({ host: ring.hosts.host(ring.machines.length), clockFile: null })
+async function found(context: Context, newcomers: Newcomers, trial: Trial): Promise<string> {
+  const { ring, control } = newcomers
+  const { organisationId, tokens } = await unbox(newcomers)
   const startMs = performance.now()
-  await Promise.all(
-    ring.machines.map(async (machine) => {
+  const installed = await Promise.all(
+    ring.machines.map(async (machine, index) => {
       await new Promise((resolve) => setTimeout(resolve, trial.random() * WITHIN_MS))
-      await register(machine, cloud)
-      machine.start()
+      return await install(machine, { url: control.url, token: tokens[index] ?? '' })
     }),
   )
+  const founders = installed.flatMap(({ machine, founds }) => (founds ? [machine.name] : []))
+  const at = `trial ${trial.index}`
+  if (founders.length !== 1) context.violated(`${at}: ${founders.length} machines were told to found the ring: ${founders.join(', ')}`)
   const { leader } = await settle(context, ring)
   const ms = performance.now() - startMs
   context.took(ms)
-  context.say(`trial ${trial.index}: one ring, led by ${leader ?? 'nobody'}, after ${Math.round(ms)} ms`)
+  checkGenesis(context, newcomers, { at, founder: founders[0] ?? '' })
+  await must(context, 'the cloud knows of the one ring and of all in it', async () => {
+    const { genesisHash, founder, isConfirmed, inRing } = await control.ringOf(organisationId)
+    const isThisRing = ring.machines.every((machine) => recordHash(genesisOf(machine).body) === genesisHash)
+    return isThisRing && isConfirmed && founder === founders[0] && inRing.length === ring.machines.length
+  })
+  const layout = await untilLayout(context, ring)
+  const layoutMs = performance.now() - startMs
+  context.say(
+    `${at}: one ring, founded by ${founders.join()}, led by ${leader ?? 'nobody'}, after ${Math.round(ms)} ms, the layout after ${Math.round(layoutMs)} ms`,
+  )
+  return layout
+}
+
+/** Machines that agree on a ring's id may still have begun with two records of it. */
+function checkGenesis(context: Context, { ring }: Newcomers, { at, founder }: { at: string; founder: string }): void {
+  const rings = new Map(ring.machines.map((machine) => [recordHash(genesisOf(machine).body), genesisOf(machine).body.founder.nodeId]))
+  if (rings.size !== 1) context.violated(`${at}: ${rings.size} genesis records, of ${[...rings.values()].join(' and ')}`)
+  else if (![...rings.values()].includes(founder)) context.violated(`${at}: the ring is ${[...rings.values()].join()}’s, not ${founder}’s`)
 }

@@ -64,7 +64,7 @@ export class Cloud {
 }
 
 /** Registers a machine, as its installer does. @throws Error with what the program said. */
-export async function register(machine: RingMachine, cloud: Cloud): Promise<void> {
+export async function register(machine: RingMachine, cloud: Pick<Cloud, 'url' | 'token'>): Promise<void> {
   const { code, output } = await machine.thatdam({ THATDAM_TOKEN: cloud.token }, 'register', '--url', cloud.url)
   if (code !== 0) throw new Error(`${machine.name} could not register: ${output}`)
 }

@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
+import type { Host } from '@thatdam/testkit/hosts/host'
 import { agentEnvironment } from '@thatdam/testkit/ring/program'
 import type { Context } from '../contract.ts'
 
@@ -11,7 +12,27 @@ export type ControlQuestion =
   | { readonly kind: 'uses'; readonly id: string }
   | { readonly kind: 'locks' }
   | { readonly kind: 'unlock' }
+  | { readonly kind: 'new-owner'; readonly machines: number }
+  | { readonly kind: 'ring'; readonly organisationId: string }
+
+/** Somebody without a ring, and a token of one use for each machine: made before there is a ring, they say `new`. */
+export interface NewOwner {
+  readonly organisationId: string
+  readonly tokens: readonly string[]
+}
+
+/** What the cloud knows of an organisation's ring; null: it has none. */
+export interface KnownRing {
+  readonly genesisHash: string | null
+  /** Node id of the machine that was appointed last. */
+  readonly founder: string | null
+  readonly isConfirmed: boolean
+  readonly inRing: readonly string[]
+}
+
 export type ControlAnswer =
+  | NewOwner
+  | KnownRing
   | { readonly id: string; readonly text: string }
   | { readonly uses: number; readonly redemptions: number }
   | { readonly locked: number; readonly suspected: number }
@@ -27,13 +48,14 @@ export class Control {
   private readonly child: ChildProcess
   private readonly lines: Interface
 
-  static async start(context: Context): Promise<Control> {
+  /** @param host left out: this machine itself, on loopback. */
+  static async start(context: Context, host?: Host): Promise<Control> {
     const dataRoot = path.join(context.directory, 'cloud')
     mkdirSync(dataRoot, { mode: 0o700 })
-    const child = spawn(process.execPath, ['--import', beside('plant.ts'), beside('control-main.ts'), dataRoot, context.planted ?? ''], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      env: agentEnvironment({}),
-    })
+    const args = ['--import', beside('plant.ts'), beside('control-main.ts'), dataRoot, context.planted ?? '', host?.address ?? '127.0.0.1']
+    const options: SpawnOptions = { stdio: ['pipe', 'pipe', 'inherit'], env: agentEnvironment({}) }
+    const child = host === undefined ? spawn(process.execPath, args, options) : host.spawn(process.execPath, args, options)
+    if (child.stdout === null) throw new Error('the control plane was started without a pipe')
     const lines = createInterface(child.stdout)
     const ended = new AbortController()
     child.once('exit', () => ended.abort(new Error('the control plane ended before it was up')))
@@ -51,6 +73,14 @@ export class Control {
   /** A token for one machine. */
   async token(): Promise<{ id: string; text: string }> {
     return (await this.ask({ kind: 'token' })) as { id: string; text: string }
+  }
+
+  async newOwner(machines: number): Promise<NewOwner> {
+    return (await this.ask({ kind: 'new-owner', machines })) as NewOwner
+  }
+
+  async ringOf(organisationId: string): Promise<KnownRing> {
+    return (await this.ask({ kind: 'ring', organisationId })) as KnownRing
   }
 
   async uses(id: string): Promise<{ uses: number; redemptions: number }> {
@@ -78,8 +108,8 @@ export class Control {
 }
 
 /** Takes the control plane down whatever happens. */
-export async function withControl(context: Context, use: (control: Control) => Promise<void>): Promise<void> {
-  const control = await Control.start(context)
+export async function withControl(context: Context, use: (control: Control) => Promise<void>, host?: Host): Promise<void> {
+  const control = await Control.start(context, host)
   try {
     await use(control)
   } finally {
