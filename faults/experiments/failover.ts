@@ -2,39 +2,46 @@ import type { RingMachine } from '@thatdam/testkit/ring/machine'
 import type { TestRing } from '@thatdam/testkit/ring/ring'
 import type { Context, Experiment, Trial } from '../contract.ts'
 import { missingOn, rename, type Edit } from '../support/edits.ts'
+import { Recording } from '../support/recording.ts'
 import { must, settle, startAll, withRing } from '../support/rings.ts'
 
 const EDITS = 10
+/** Leads only when neither of the others can. */
+const RECORDER = 'macbook'
+const RECORDED_AFTER_MS = 3_000
 
 /**
- * kill -9 of whoever leads, with edits just made on it. The time is until the console of a new leader answers; what was acknowledged as saved
- * is there then.
+ * kill -9 of whoever leads, with edits just made on it, while another machine records its camera. The time is until the console of a new leader
+ * answers; what was acknowledged as saved is there then, and the recording, which the new leader ends, has every frame.
  */
 export const failover: Experiment = {
   name: 'failover',
-  shows: 'when the leader dies another console answers, and no saved edit is lost',
+  shows: 'when the leader dies another console answers, no saved edit is lost, and recordings elsewhere go on',
   trials: 30,
   needs: [],
-  mutants: ['lease-without-end'],
+  mutants: ['lease-without-end', 'recordings-follow-leaders'],
   run: (context) =>
-    withRing(context, { profiles: ['pi5-desktop', 'pi5-server', 'macbook'], console: 'real' }, async (ring) => {
+    withRing(context, RING, async (ring) => {
       await startAll(context, ring)
       for (const trial of context.trials()) await killLeader(context, ring, trial)
     }),
 }
 
+const RING: Parameters<typeof withRing>[1] = {
+  profiles: ['pi5-desktop', 'pi5-server', RECORDER],
+  console: 'real',
+  environmentOf: { [RECORDER]: { TEST_CAMERAS: 'clock' } },
+}
+
 async function killLeader(context: Context, ring: TestRing, trial: Trial): Promise<void> {
-  const before = await settle(context, ring)
-  const leader = ring.machine(before.leader ?? '')
+  const recording = await Recording.start(context, (await leaderWithConsole(context, ring)).leader, ring.machine(RECORDER))
+  const { leader, term, edits } = await edited(context, ring, trial)
   const others = ring.machines.filter((machine) => machine !== leader)
-  await must(context, 'a standby has a console', () => anyConsole([leader]))
-  const edits: Edit[] = []
-  for (let number = 0; number < EDITS; number += 1) edits.push(await rename(leader, `${trial.index}-${number}`))
   const saved = edits.filter((edit) => edit.isSaved)
   await new Promise((resolve) => setTimeout(resolve, trial.random() * 1_000))
   const killedMs = performance.now()
   await leader.powerCut()
-  const next = await must(context, 'the console of a new leader answers', () => newLeader(others, before.term?.number ?? 0))
+  const next = await must(context, 'the console of a new leader answers', () => newLeader(others, term))
   const ms = performance.now() - killedMs
   context.took(ms)
   const lost = await missingOn(next, saved)
@@ -43,11 +50,37 @@ async function killLeader(context: Context, ring: TestRing, trial: Trial): Promi
   context.say(
     `trial ${trial.index}: ${leader.name} died, the console of ${next.name} answered after ${Math.round(ms)} ms; ${saved.length} saved`,
   )
+  await recording.grown(context, RECORDED_AFTER_MS)
+  const wrong = await recording.stop(context, next)
+  if (wrong !== null) context.violated(`trial ${trial.index}: the recording on ${RECORDER} is not whole: ${wrong}`)
   leader.start()
 }
 
-const anyConsole = async (machines: readonly RingMachine[]): Promise<boolean> =>
-  (await Promise.all(machines.map((machine) => hasConsole(machine)))).some(Boolean)
+interface Leading {
+  readonly leader: RingMachine
+  /** Number of its term. */
+  readonly term: number
+}
+
+/** Who leads may hand over to a better-ranked machine at any time. */
+async function leaderWithConsole(context: Context, ring: TestRing): Promise<Leading> {
+  return await must(context, 'whoever leads has a console', async () => {
+    const settled = await settle(context, ring)
+    const leader = ring.machine(settled.leader ?? '')
+    return (await hasConsole(leader)) && { leader, term: settled.term?.number ?? 0 }
+  })
+}
+
+/** Edits on a machine that leads before and after them. */
+async function edited(context: Context, ring: TestRing, trial: Trial): Promise<Leading & { edits: readonly Edit[] }> {
+  for (;;) {
+    const { leader, term } = await leaderWithConsole(context, ring)
+    const edits: Edit[] = []
+    for (let number = 0; number < EDITS; number += 1) edits.push(await rename(leader, `${trial.index}-${number}`))
+    const cluster = await leader.cluster()
+    if (cluster?.role === 'leader' && cluster.term?.number === term) return { leader, term, edits }
+  }
+}
 
 /** The pages of the console itself, not the gateway's page that waits for it. */
 async function hasConsole(machine: RingMachine): Promise<boolean> {

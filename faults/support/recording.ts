@@ -1,0 +1,94 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { CaptureStatus } from '@thatdam/protocol/capture'
+import type { RingMachine } from '@thatdam/testkit/ring/machine'
+import { Violation, type Patience } from '../contract.ts'
+import { must } from './rings.ts'
+
+/** Two frames that follow each other are this far apart at most, in frames: a clock of whole milliseconds rounds. */
+const FRAMES_APART_MAX = 1.5
+
+/** A camera's recording on one machine, ordered at whoever leads, as its console does. */
+export class Recording {
+  readonly machine: RingMachine
+  readonly captureId: string
+
+  static async start(context: Patience, leader: RingMachine, machine: RingMachine): Promise<Recording> {
+    const cameraId = await must(context, `a camera of ${machine.name} is live`, async () => {
+      const cameras = (await machine.state())?.cameras ?? []
+      return cameras.find(({ state, nextFragment }) => state === 'live' && nextFragment > 0)?.camera.cameraId
+    })
+    const recording = new Recording(machine, (await order(leader, machine, { command: 'start', params: { cameraId } })).captureId)
+    // Its agent tells of it a moment after the answer.
+    await must(context, `${machine.name} records`, async () => {
+      const captures = (await machine.state())?.captures ?? []
+      return captures.some(({ captureId, recordedMs }) => captureId === recording.captureId && recordedMs > 0)
+    })
+    return recording
+  }
+
+  private constructor(machine: RingMachine, captureId: string) {
+    this.machine = machine
+    this.captureId = captureId
+  }
+
+  /** Null: its machine does not answer now. @throws Violation when the machine knows of no such recording, or it has ended. */
+  async status(): Promise<CaptureStatus | null> {
+    const state = await this.machine.state()
+    if (state === null) return null
+    const status = state.captures.find(({ captureId }) => captureId === this.captureId)
+    if (status === undefined) throw new Violation(`${this.machine.name} does not know of its recording any more`)
+    return status
+  }
+
+  /** Waits until it has grown by this much more. @throws Violation when it does not record any more. */
+  async grown(context: Patience, ms: number): Promise<void> {
+    let from: number | null = null
+    await must(context, `the recording on ${this.machine.name} grows`, async () => {
+      const now = await this.status()
+      if (now === null) return false
+      if (now.state !== 'recording')
+        throw new Violation(`the recording on ${this.machine.name} ended by itself: it is ${now.state} ${now.reason}`.trimEnd())
+      from ??= now.recordedMs
+      return now.recordedMs >= from + ms
+    })
+  }
+
+  /** Stops it and waits until it is kept. @returns what is wrong with it, in one sentence; null: it is whole. */
+  async stop(context: Patience, leader: RingMachine): Promise<string | null> {
+    await order(leader, this.machine, { command: 'stop', params: { captureId: this.captureId } })
+    const { gaps, sha256 } = await must(context, `the recording on ${this.machine.name} is sealed`, async () => {
+      const status = await this.status()
+      if (status?.state === 'failed') throw new Violation(`the recording on ${this.machine.name} failed: ${status.reason}`)
+      return status?.state === 'sealed' ? status : null
+    })
+    if (gaps > 0) return `its machine tells of ${gaps} gaps`
+    if (sha256 === null) return 'it is sealed and has no blob'
+    return gapIn(join(this.machine.stateDir, 'store', 'blobs', sha256.slice(0, 2), sha256.slice(2, 4), sha256))
+  }
+}
+
+async function order(leader: RingMachine, machine: RingMachine, asked: { command: string; params: object }): Promise<CaptureStatus> {
+  const body = { nodeId: machine.name, ...asked }
+  return CaptureStatus.parse(await leader.local('POST', '/local/services/capture-daemon/command', body, 40_000))
+}
+
+/** By the frames' own times, as ffprobe reads them. */
+function gapIn(file: string): string | null {
+  const entries = 'packet=pts_time,duration_time'
+  const args = ['-v', 'error', '-select_streams', 'v', '-show_entries', entries, '-of', 'csv=p=0', file]
+  const lines = execFileSync('ffprobe', args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 }).split('\n')
+  const frames = lines
+    .filter((line) => line !== '')
+    .map((line) => line.split(',').map(Number))
+    .map(([atSeconds = NaN, forSeconds = NaN]) => ({ atSeconds, forSeconds }))
+    .toSorted((a, b) => a.atSeconds - b.atSeconds)
+  if (frames.length < 2) return `it has ${frames.length} frames`
+  for (const [index, { atSeconds, forSeconds }] of frames.entries()) {
+    const next = frames[index + 1]
+    if (next === undefined) break
+    const apart = next.atSeconds - atSeconds
+    if (!(apart <= forSeconds * FRAMES_APART_MAX)) return `after ${atSeconds} s no frame comes for ${apart.toFixed(3)} s`
+  }
+  return null
+}
