@@ -5,7 +5,7 @@ import type { RingMachine } from '@thatdam/testkit/ring/machine'
 import { Violation, type Patience } from '../contract.ts'
 import { must } from './rings.ts'
 
-/** Two frames that follow each other are this far apart at most, in frames: a clock of whole milliseconds rounds. */
+/** Two frames that follow each other are this far apart at most, in frames of the usual distance: a clock of whole milliseconds rounds. */
 const FRAMES_APART_MAX = 1.5
 
 /** A camera's recording on one machine, ordered at whoever leads, as its console does. */
@@ -73,22 +73,14 @@ async function order(leader: RingMachine, machine: RingMachine, asked: { command
   return CaptureStatus.parse(await leader.local('POST', '/local/services/capture-daemon/command', body, 40_000))
 }
 
-/** By the frames' own times, as ffprobe reads them. */
-function gapIn(file: string): string | null {
-  const entries = 'packet=pts_time,duration_time'
-  const args = ['-v', 'error', '-select_streams', 'v', '-show_entries', entries, '-of', 'csv=p=0', file]
+/** By the frames' own times, as ffprobe reads them. Their durations tell nothing: a file gives the last one before a gap the length of it. */
+export function gapIn(file: string): string | null {
+  const args = ['-v', 'error', '-select_streams', 'v', '-show_entries', 'packet=pts_time', '-of', 'csv=p=0', file]
   const lines = execFileSync('ffprobe', args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 }).split('\n')
-  const frames = lines
-    .filter((line) => line !== '')
-    .map((line) => line.split(',').map(Number))
-    .map(([atSeconds = NaN, forSeconds = NaN]) => ({ atSeconds, forSeconds }))
-    .toSorted((a, b) => a.atSeconds - b.atSeconds)
-  if (frames.length < 2) return `it has ${frames.length} frames`
-  for (const [index, { atSeconds, forSeconds }] of frames.entries()) {
-    const next = frames[index + 1]
-    if (next === undefined) break
-    const apart = next.atSeconds - atSeconds
-    if (!(apart <= forSeconds * FRAMES_APART_MAX)) return `after ${atSeconds} s no frame comes for ${apart.toFixed(3)} s`
-  }
-  return null
+  const times = lines.flatMap((line) => (line === '' ? [] : [Number.parseFloat(line)])).toSorted((a, b) => a - b)
+  const steps = times.slice(1).map((time, index) => time - (times[index] ?? 0))
+  const usual = steps.toSorted((a, b) => a - b)[Math.floor(steps.length / 2)]
+  if (usual === undefined) return `it has ${times.length} frames`
+  const place = steps.findIndex((step) => !(step <= usual * FRAMES_APART_MAX))
+  return place === -1 ? null : `after ${times[place]} s no frame comes for ${steps[place]?.toFixed(3)} s`
 }
