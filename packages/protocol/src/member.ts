@@ -1,7 +1,8 @@
 import * as z from 'zod/mini'
 import { CameraStatus, CaptureStatus } from './capture.ts'
-import { NodeId, UnixMs } from './ids.ts'
+import { NodeId, PublicKey, UnixMs } from './ids.ts'
 import { DeriveStatus, IndexStatus } from './index-status.ts'
+import { Adoption, ADOPTIONS_MAX, AdoptionId } from './ring-door.ts'
 import { NodeSettingsPatch } from './settings.ts'
 import { JsonValue, PlanState, Role, ServiceName, SignedPlan, Term } from './plan.ts'
 
@@ -33,6 +34,25 @@ export const StoreStatus = z.object({
 })
 export type StoreStatus = z.infer<typeof StoreStatus>
 
+export const DOOR_WAITING_MAX = 16
+/** Who stands at a member's door: machines that nobody owns, and those that the owner lets in there by six digits. */
+export const MemberDoor = z.object({
+  /** `asks`: it waits at this member to be let in; the others were only heard. */
+  waiting: z
+    .array(
+      z.object({
+        nodeId: NodeId,
+        publicKey: PublicKey,
+        address: z.string().check(z.maxLength(64)),
+        heardAgoMs: z.number().check(z.nonnegative()),
+        asks: z.boolean(),
+      }),
+    )
+    .check(z.maxLength(DOOR_WAITING_MAX)),
+  adoptions: z.array(Adoption).check(z.maxLength(ADOPTIONS_MAX)),
+})
+export type MemberDoor = z.infer<typeof MemberDoor>
+
 /** POST /v1/report: at start, on change (at most two a second) and every 20 s. Only the newest is kept. */
 export const MemberReport = z.object({
   version: z.literal(1),
@@ -52,6 +72,8 @@ export const MemberReport = z.object({
   counts: z.object({ assets: z.number(), recordingsActive: z.number() }),
   /** Of its gateway; null while it answers on loopback alone. */
   consolePort: z.nullable(z.number()),
+  /** Left out: a version that tells nothing of it. */
+  door: z.optional(MemberDoor),
 })
 export type MemberReport = z.infer<typeof MemberReport>
 
@@ -68,6 +90,20 @@ export const MemberCommand = z.object({
 })
 export type MemberCommand = z.infer<typeof MemberCommand>
 export const MemberCommandAnswer = z.object({ value: JsonValue })
+
+/**
+ * POST /v1/adoptions → Adoption: what the owner says, in the leader's console, of a machine that waits at this member's door. From a leader that may
+ * itself let machines in; 409 STALE_TERM as for a command.
+ */
+export const MemberAdoption = z.object({
+  version: z.literal(1),
+  term: Term,
+  said: z.discriminatedUnion('word', [
+    z.object({ word: z.literal('open'), publicKey: PublicKey }),
+    z.object({ word: z.enum(['confirm', 'cancel']), id: AdoptionId }),
+  ]),
+})
+export type MemberAdoption = z.infer<typeof MemberAdoption>
 
 /** POST /v1/wishes: settings that a machine's owner chose on that machine, which is no admitter. Nothing about any other machine. */
 export const MemberWishes = z.object({ version: z.literal(1), wishes: NodeSettingsPatch })

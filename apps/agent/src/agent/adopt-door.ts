@@ -65,6 +65,15 @@ export class AdoptDoor {
       })
   }
 
+  /** Those that wait to be opened, by the keys that their connections proved. */
+  asking(): { readonly publicKey: string; readonly nodeId: string; readonly address: string; readonly heardAgoMs: number }[] {
+    const nowMs = steadyMs()
+    return this.desk.entries(nowMs).flatMap(({ id, nodeId, address, phase, heardAtMs }) => {
+      const publicKey = this.keys.get(id)
+      return phase !== 'waiting' || publicKey === undefined ? [] : [{ publicKey, nodeId, address, heardAgoMs: nowMs - heardAtMs }]
+    })
+  }
+
   /**
    * The owner chose this machine: both sides show digits from here on.
    * @throws ThatdamError FORBIDDEN where this node lets nobody in; NOT_FOUND, CONFLICT when the machine is not there or does not ask; TOO_MANY_REQUESTS.

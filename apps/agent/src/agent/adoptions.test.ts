@@ -1,10 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createServer, type AddressInfo } from 'node:net'
 import { generateKey } from '@thatdam/control/keys'
 import { Adoption } from '@thatdam/protocol/ring-door'
 import { until } from '@thatdam/testkit/hosts/command'
 import type { RingMachine } from '@thatdam/testkit/ring/machine'
+import { foundRing } from '@thatdam/testkit/ring/found'
 import { TestRing } from '@thatdam/testkit/ring/ring'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 
@@ -41,8 +43,8 @@ async function adoptionIn(machine: RingMachine, state: Adoption['state']): Promi
   return found as Adoption
 }
 
-/** The owner chooses the waiting machine, and both sides show digits. */
-async function compare(owner: RingMachine, joiner: RingMachine): Promise<{ inside: Adoption; outside: Adoption }> {
+/** The owner chooses the waiting machine, and both sides show digits. `desk`: the machine at which it waits. */
+async function compare(owner: RingMachine, joiner: RingMachine, desk = owner): Promise<{ inside: Adoption; outside: Adoption }> {
   let publicKey = ''
   const nearby = async () => {
     publicKey = (await owner.state())?.ring.waiting.find(({ nodeId }) => nodeId === joiner.name)?.publicKey ?? ''
@@ -52,7 +54,7 @@ async function compare(owner: RingMachine, joiner: RingMachine): Promise<{ insid
   const opened = Adoption.parse(await owner.local('POST', '/local/adoptions', { publicKey }, 15_000))
   expect(opened).toMatchObject({ nodeId: joiner.name, publicKey, direction: 'in', state: 'waiting', code: null })
   const [inside, outside] = [await adoptionIn(owner, 'compare'), await adoptionIn(joiner, 'compare')]
-  expect([inside.id, outside.direction, outside.nodeId]).toEqual([opened.id, 'out', owner.name])
+  expect([inside.id, outside.direction, outside.nodeId]).toEqual([opened.id, 'out', desk.name])
   expect(inside.code).toMatch(/^\d{6}$/)
   expect(outside.code).toBe(inside.code)
   return { inside, outside }
@@ -179,4 +181,47 @@ test('a machine that lost the ring’s records after it was let in asks anew, an
     await joiner.powerCut()
     joiner.rollBack('before')
   }
+}, 240_000)
+
+/** Three, so that each is another one. */
+async function freePorts(): Promise<[number, number, number]> {
+  const servers = [createServer(), createServer(), createServer()] as const
+  const ports = servers.map(async (server) => {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return (server.address() as AddressInfo).port
+  })
+  const [first = 0, second = 0, third = 0] = await Promise.all(ports)
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return [first, second, third]
+}
+
+test('a machine that knows only a standby is seen, compared and let in from the console of the leader', async () => {
+  const ports = await freePorts()
+  const at = (place: 0 | 1 | 2, knows: 0 | 1 | null) => ({
+    NODE_API_BIND: '127.0.0.1',
+    NODE_API_PORT: String(ports[place]),
+    DISCOVERY_BACKEND: 'static',
+    ...(knows === null ? {} : { UPSTREAM_HOST: '127.0.0.1', UPSTREAM_PORT: String(ports[knows]) }),
+  })
+  const environmentOf = { 'pi5-desktop': at(0, null), 'pi5-server': at(1, 0), macbook: at(2, 1) }
+  const profiles = ['pi5-desktop', 'pi5-server', 'macbook'] as const
+  ring = await TestRing.up({ profiles, directory, joined: false, mode: 'loopback', environmentOf })
+  const [leader, standby, joiner] = ring.machines as [RingMachine, RingMachine, RingMachine]
+  foundRing([leader, standby], '0f0e0d0c-0b0a-4908-8706-050403020100', 2)
+  for (const machine of [leader, standby]) machine.start()
+  // Whoever came first hands over to it.
+  await until('pi5-desktop leads', async () => (await inOneRing([leader, standby]))?.leader === 'pi5-desktop', LIMIT_MS)
+  joiner.start()
+  await joiner.answers()
+
+  const first = await compare(leader, joiner, standby)
+  await say(leader, first.inside, 'cancel')
+  expect(await adoptionIn(leader, 'refused')).toMatchObject({ id: first.inside.id, nodeId: 'macbook' })
+  const second = await compare(leader, joiner, standby)
+  expect(await say(leader, second.inside, 'confirm')).toMatchObject({ state: 'confirmed' })
+  await say(joiner, second.outside, 'confirm')
+  expect(await adoptionIn(joiner, 'done')).toMatchObject({ nodeId: 'pi5-server' })
+  expect(await adoptionIn(leader, 'done')).toMatchObject({ id: second.inside.id, direction: 'in', nodeId: 'macbook' })
+  const isMember = async () => (await leader.state())?.members.some(({ nodeId }) => nodeId === 'macbook') === true
+  await until('the leader has it in its ring', isMember, LIMIT_MS)
 }, 240_000)

@@ -376,6 +376,7 @@ export class Agent {
     const { env, log } = this.options
     return RingDoors.open({
       host: this.ring,
+      work: this.work,
       identity,
       bootCounter,
       paths,
@@ -488,7 +489,7 @@ export class Agent {
       identity: this.identity,
       ring: this.ring,
       work: this.work,
-      adoptions: () => this.doors.adoptions.list(),
+      adoptions: this.doors.adoptions,
       fateOf: (fingerprint) => this.doors.meet.fateOf(fingerprint),
       oplog: () => this.sync.status,
       term: () => this.keeper.term,

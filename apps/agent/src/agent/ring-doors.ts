@@ -15,10 +15,12 @@ import type { CloudLink } from './cloud-link.ts'
 import { KeyReplacement, type KeyReplacementPorts } from './key-replacement.ts'
 import { RingDoor } from './ring-door.ts'
 import type { RingHost } from './ring-host.ts'
+import type { RingWork } from './ring-work.ts'
 import type { RoamTickets } from './roam-tickets.ts'
 
 export interface RingDoorsPorts {
   readonly host: RingHost
+  readonly work: RingWork
   readonly identity: Identity
   readonly bootCounter: number
   readonly paths: StatePaths

@@ -13,7 +13,7 @@ import { followPlans, planRoute } from '../ring/plan-exchange.ts'
 import { Orders, type OrderPorts } from '../ring/orders.ts'
 import { BlobPart, type BlobPartPorts } from '../blobs/blob-part.ts'
 import { JobPart } from '../jobs/job-part.ts'
-import { Reports, reportToLeader } from '../ring/reports.ts'
+import { type KnownReport, Reports, reportToLeader } from '../ring/reports.ts'
 import { Supervisor } from '../ring/supervisor.ts'
 import { Absences } from '../ring/absences.ts'
 import { ringNodes, type KnownOf } from '../ring/ring-nodes.ts'
@@ -112,6 +112,10 @@ export class RingWork {
     })
   }
 
+  get host(): RingHost {
+    return this.ports.host
+  }
+
   /** Of the node API. */
   routes(): NodeRoute[] {
     const { host, media } = this.ports
@@ -205,44 +209,50 @@ export class RingWork {
     return known === 'leader' ? 'worker' : known
   }
 
-  /** Cameras and recordings of other members that are awake, as they told them last. */
-  reported(): Pick<LocalState, 'cameras' | 'captures'>[] {
+  /** What other members that are awake told last. */
+  reportsOfAwake(): KnownReport[] {
     const { host } = this.ports
-    return host.part.others().flatMap(({ nodeId }) => {
-      const known = host.part.awake.has(nodeId) ? this.reports.of(nodeId) : null
-      if (known === null) return []
-      const { cameras, captures } = known.report
-      return [{ cameras: cameras.map((one) => ({ ...one, nodeId })), captures: captures.map((one) => ({ ...one, nodeId })) }]
+    return host.part.others().flatMap(({ nodeId }) => (host.part.awake.has(nodeId) ? (this.reports.of(nodeId) ?? []) : []))
+  }
+
+  /** Their cameras and recordings. */
+  reported(): Pick<LocalState, 'cameras' | 'captures'>[] {
+    return this.reportsOfAwake().map(({ report: { nodeId, cameras, captures } }) => {
+      return { cameras: cameras.map((one) => ({ ...one, nodeId })), captures: captures.map((one) => ({ ...one, nodeId })) }
     })
   }
 
-  /** Who is near and not of this ring. */
-  strangers(
-    fateOf: (fingerprint: string) => Pick<LocalState['ring']['others'][number], 'fate' | 'reason'>,
-  ): Pick<LocalState['ring'], 'waiting' | 'others'> {
-    const { host } = this.ports
-    const sightings = host.part.discovery.sightings()
-    // A member that says it belongs to nobody lost its power between the admission and the ring's records: it asks anew.
-    const isOutside = ({ claimed, fingerprint }: Sighting): boolean => !claimed && fingerprint !== host.store.fingerprint
-    const near = sightings.filter((one) => host.store.memberByKey(one.publicKey) === null || isOutside(one))
-    const others = near.filter(({ claimed, fingerprint }) => claimed && fingerprint !== host.store.fingerprint)
+  /** Machines near that belong to nobody. */
+  waitingNear(): LocalState['ring']['waiting'] {
+    const waiting = this.near().filter(({ claimed }) => !claimed)
+    return waiting.slice(0, 64).map(({ nodeId, publicKey, addresses, contactAgeMs }) => {
+      return { nodeId, publicKey, address: firstOf(addresses), heardAtMs: Math.round(Date.now() - contactAgeMs) }
+    })
+  }
+
+  /** Other rings near, by one of their machines each. */
+  ringsNear(fateOf: (fingerprint: string) => Pick<LocalState['ring']['others'][number], 'fate' | 'reason'>): LocalState['ring']['others'] {
+    const ownFingerprint = this.ports.host.store.fingerprint
+    const others = this.near().filter(({ claimed, fingerprint }) => claimed && fingerprint !== ownFingerprint)
     const oneOfEach = new Map(
       others.map(({ clusterId, fingerprint, nodeId, addresses }) => {
         return [fingerprint, { clusterId, fingerprint, nodeId, address: firstOf(addresses), ...fateOf(fingerprint) }]
       }),
     )
-    const waiting = near.filter(({ claimed }) => !claimed).slice(0, 64)
-    return {
-      waiting: waiting.map(({ nodeId, publicKey, addresses, contactAgeMs }) => {
-        return { nodeId, publicKey, address: firstOf(addresses), heardAtMs: Math.round(Date.now() - contactAgeMs) }
-      }),
-      others: [...oneOfEach.values()].slice(0, 16),
-    }
+    return [...oneOfEach.values()].slice(0, 16)
   }
 
   policyView(): Pick<LocalState['ring'], 'policy' | 'policyEdits'> {
     const { policy, edits } = this.ports.policy()
     return { policy, policyEdits: edits }
+  }
+
+  /** Who is near and not of this ring. */
+  private near(): Sighting[] {
+    const { host } = this.ports
+    // A member that says it belongs to nobody lost its power between the admission and the ring's records: it asks anew.
+    const isOutside = ({ claimed, fingerprint }: Sighting): boolean => !claimed && fingerprint !== host.store.fingerprint
+    return host.part.discovery.sightings().filter((one) => host.store.memberByKey(one.publicKey) === null || isOutside(one))
   }
 
   private otherLeader(): Member | null {

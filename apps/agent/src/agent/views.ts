@@ -9,6 +9,7 @@ import type { CloudState } from '../cloud/cloud.ts'
 import type { PlanApplier } from '../plan-applier.ts'
 import { AGENT_VERSION } from '../program.ts'
 import type { Identity } from '../state/identity.ts'
+import type { Adoptions } from './adoptions.ts'
 import type { RingHost } from './ring-host.ts'
 import type { RingWork } from './ring-work.ts'
 import type { Settings } from '../state/settings.ts'
@@ -34,7 +35,7 @@ export interface ViewPorts {
   readonly warnings: () => readonly string[]
   readonly cloud: () => CloudState
   readonly claimed: () => boolean
-  readonly adoptions: () => LocalState['adoptions']
+  readonly adoptions: Pick<Adoptions, 'list' | 'waiting' | 'told'>
   /** Of another ring near, by its fingerprint. */
   readonly fateOf: (fingerprint: string) => Pick<LocalState['ring']['others'][number], 'fate' | 'reason'>
   readonly passwordSet: () => boolean
@@ -86,7 +87,7 @@ export class Views {
       plan: applier.state(),
       members: this.members(),
       ring: this.ring(),
-      adoptions: this.ports.adoptions(),
+      adoptions: this.ports.adoptions.list(),
       cloud: this.ports.cloud(),
       ...this.ringStates(),
       store: this.store(facts),
@@ -165,6 +166,7 @@ export class Views {
       problems: this.problems(),
       counts: { assets: settings.assets, recordingsActive: states.captures.filter(({ state }) => state === 'recording').length },
       consolePort: bind() === 'lan' ? port() : null,
+      door: this.ports.adoptions.told(),
     }
   }
 
@@ -213,12 +215,13 @@ export class Views {
   }
 
   private ring(): LocalState['ring'] {
-    const { ring, claimed, work } = this.ports
+    const { ring, claimed, work, adoptions } = this.ports
     const leader = this.members().find(({ nodeId }) => nodeId === ring.part.leader()?.nodeId)
     return {
       claimed: claimed(),
       leader: leader ? { nodeId: leader.nodeId, name: leader.name, consoleUrl: leader.consoleUrl } : null,
-      ...work.strangers(this.ports.fateOf),
+      others: work.ringsNear(this.ports.fateOf),
+      waiting: adoptions.waiting(),
       ...work.policyView(),
       recoveryKeyMade: ring.store.roster.ownerRecoveryKey !== null,
     }

@@ -3,8 +3,9 @@ import type { Member } from '@thatdam/control/roster'
 import type { Json } from '@thatdam/protocol/canonical'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { FolderListing, type ServiceCommand } from '@thatdam/protocol/local'
-import { MemberCommand, MemberCommandAnswer } from '@thatdam/protocol/member'
+import { type MemberAdoption, MemberCommand, MemberCommandAnswer } from '@thatdam/protocol/member'
 import type { ServiceName, Term } from '@thatdam/protocol/plan'
+import { Adoption } from '@thatdam/protocol/ring-door'
 import type { NodeClient } from '../link/client.ts'
 import { json, memberOf, type NodeCall, type NodeRoute } from '../link/server.ts'
 import { listFolders } from '../local-api/folders.ts'
@@ -13,6 +14,8 @@ import { parseBody } from './body.ts'
 const COMMAND_BYTES_MAX = 1024 * 1024
 const COMMAND_MS_MAX = 35_000
 const FOLDERS_MS_MAX = 10_000
+/** A machine that was just heard gets eight seconds to come. */
+const ADOPT_MS_MAX = 12_000
 
 type Params = Readonly<Record<string, Json>>
 
@@ -44,6 +47,23 @@ export class Orders {
     return MemberCommandAnswer.parse(answer.body).value
   }
 
+  /** The owner's word on a machine that waits at another member's door. @throws ThatdamError as `command`. */
+  async adopt(nodeId: string, said: MemberAdoption['said']): Promise<Adoption> {
+    const body: MemberAdoption = { version: 1, term: this.requireTerm(), said }
+    const { publicKey } = this.requireMember(nodeId)
+    const answer = await this.ports.client().call({ publicKey, method: 'POST', path: '/v1/adoptions', body, timeoutMs: ADOPT_MS_MAX })
+    return Adoption.parse(answer.body)
+  }
+
+  /** Whoever asks leads, by this term. @throws ThatdamError FORBIDDEN, STALE_TERM. */
+  obey(call: NodeCall, term: Term): Member {
+    const member = memberOf(call)
+    const { nodeId } = member
+    if (term.nodeId !== nodeId) throw new ThatdamError('FORBIDDEN', `${nodeId} gives an order in the name of ${term.nodeId}.`)
+    if (!this.ports.accept(term)) throw new ThatdamError('STALE_TERM', `${nodeId} led once, and does no more.`)
+    return member
+  }
+
   async folders(nodeId: string, path: string | null): Promise<FolderListing> {
     const { publicKey } = this.requireMember(nodeId)
     const query = path === null ? '' : `?${new URLSearchParams({ path })}`
@@ -57,11 +77,8 @@ export class Orders {
         method: 'POST',
         path: '/v1/command',
         run: async (call) => {
-          const { nodeId } = memberOf(call)
           const order = parseBody(MemberCommand, await readJson(call.request, COMMAND_BYTES_MAX))
-          if (order.term.nodeId !== nodeId)
-            throw new ThatdamError('FORBIDDEN', `${nodeId} gives an order in the name of ${order.term.nodeId}.`)
-          if (!this.ports.accept(order.term)) throw new ThatdamError('STALE_TERM', `${nodeId} led once, and does no more.`)
+          this.obey(call, order.term)
           return json({ value: await this.ports.run(order.service, order.command, order.params) })
         },
       },

@@ -63,11 +63,14 @@ function weighty({
   derive: _derive,
   cameras,
   captures,
+  door,
   ...rest
 }: MemberReport): string {
   const live = cameras.map(({ camera, state, reason, viewers }) => [camera.cameraId, camera.name, state, reason, viewers])
   const recorded = captures.map(({ captureId, state, reason, gaps, sha256 }) => [captureId, state, reason, gaps, sha256])
-  return JSON.stringify([rest, live, recorded])
+  const waiting = door?.waiting.map(({ publicKey, asks }) => [publicKey, asks])
+  const adopted = door?.adoptions.map(({ expiresAtMs: _expiresAtMs, ...told }) => told)
+  return JSON.stringify([rest, live, recorded, waiting, adopted])
 }
 
 export interface ReportingPorts {
