@@ -34,7 +34,8 @@ const RING: Parameters<typeof withRing>[1] = {
 }
 
 async function killLeader(context: Context, ring: TestRing, trial: Trial): Promise<void> {
-  const recording = await Recording.start(context, (await leaderWithConsole(context, ring)).leader, ring.machine(RECORDER))
+  const leading = async () => (await leaderWithConsole(context, ring)).leader
+  const recording = await Recording.start(context, leading, ring.machine(RECORDER))
   const { leader, term, edits } = await edited(context, ring, trial)
   const others = ring.machines.filter((machine) => machine !== leader)
   const saved = edits.filter((edit) => edit.isSaved)

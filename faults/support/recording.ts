@@ -13,12 +13,20 @@ export class Recording {
   readonly machine: RingMachine
   readonly captureId: string
 
-  static async start(context: Patience, leader: RingMachine, machine: RingMachine): Promise<Recording> {
+  /** @param leading whoever leads now, which may hand over before it has given the order. */
+  static async start(context: Patience, leading: () => Promise<RingMachine>, machine: RingMachine): Promise<Recording> {
     const cameraId = await must(context, `a camera of ${machine.name} is live`, async () => {
       const cameras = (await machine.state())?.cameras ?? []
       return cameras.find(({ state, nextFragment }) => state === 'live' && nextFragment > 0)?.camera.cameraId
     })
-    const recording = new Recording(machine, (await order(leader, machine, { command: 'start', params: { cameraId } })).captureId)
+    const { captureId: begun } = await must(context, `whoever leads has ${machine.name} record`, async () => {
+      const leader = await leading()
+      return await order(leader, machine, { command: 'start', params: { cameraId } }).catch((error: unknown) => {
+        if (error instanceof Error && error.message.includes(': 409 ')) return null
+        throw error
+      })
+    })
+    const recording = new Recording(machine, begun)
     // Its agent tells of it a moment after the answer.
     await must(context, `${machine.name} records`, async () => {
       const captures = (await machine.state())?.captures ?? []
