@@ -1,6 +1,6 @@
 import type { RingMachine } from '@thatdam/testkit/ring/machine'
 import type { TestRing } from '@thatdam/testkit/ring/ring'
-import type { Context, Experiment, Trial } from '../contract.ts'
+import { Violation, type Context, type Experiment, type Trial } from '../contract.ts'
 import { missingOn, rename, type Edit } from '../support/edits.ts'
 import { Recording } from '../support/recording.ts'
 import { must, settle, startAll, withRing } from '../support/rings.ts'
@@ -63,13 +63,23 @@ interface Leading {
   readonly term: number
 }
 
-/** Who leads may hand over to a better-ranked machine at any time. */
+/** Who leads may hand over to a better-ranked machine at any time. @throws Violation that says why there is none. */
 async function leaderWithConsole(context: Context, ring: TestRing): Promise<Leading> {
-  return await must(context, 'whoever leads has a console', async () => {
+  let why = ''
+  const look = async (): Promise<Leading | null> => {
     const settled = await settle(context, ring)
     const leader = ring.machine(settled.leader ?? '')
-    return (await hasConsole(leader)) && { leader, term: settled.term?.number ?? 0 }
-  })
+    if (await hasConsole(leader)) return { leader, term: settled.term?.number ?? 0 }
+    const service = (await leader.state())?.plan.services.find(({ name }) => name === 'local-console')
+    why = `on ${leader.name} it is ${service?.state ?? 'not planned'}. ${service?.reason ?? ''}`.trimEnd()
+    return null
+  }
+  try {
+    return await must(context, 'whoever leads has a console', look)
+  } catch (error) {
+    if (error instanceof Violation && why !== '') throw new Violation(`${error.message}: ${why}`, { cause: error })
+    throw error
+  }
 }
 
 /** Edits on a machine that leads before and after them. */
