@@ -13,7 +13,7 @@ const HELP = `thatdam token: makes a join token of this machine's ring, which ne
 
 export const run: CliCommand = async (argv, context) => {
   const { values } = parseArgs({
-    args: [...argv],
+    args: withDashedId(argv),
     options: {
       machines: { type: 'string', default: '1' },
       minutes: { type: 'string', default: '15' },
@@ -30,6 +30,13 @@ export const run: CliCommand = async (argv, context) => {
     await make(context, { machines, lifeMinutes: wholeOf('--minutes', values.minutes, JOIN_TOKEN_MINUTES_MAX) })
   }
   return 0
+}
+
+/** An id may begin with a dash, and would be taken for an option. */
+function withDashedId(argv: readonly string[]): string[] {
+  const at = argv.indexOf('--revoke')
+  const id = argv[at + 1]
+  return at < 0 || id === undefined ? [...argv] : [...argv.slice(0, at), `--revoke=${id}`, ...argv.slice(at + 2)]
 }
 
 async function make({ env, out }: CliContext, wish: { machines: number; lifeMinutes: number }): Promise<void> {
