@@ -7,7 +7,15 @@ import {
   RoamTicketRequest,
   UseRecoveryKeyRequest,
 } from '@thatdam/protocol/ring-door'
-import type { Adoption, JoinTokenList, NewJoinToken, NewKey, NewRecoveryKey, RoamTicket, UsedRecoveryKey } from '@thatdam/protocol/ring-door'
+import type {
+  Adoption,
+  JoinTokenList,
+  NewJoinToken,
+  NewKey,
+  NewRecoveryKey,
+  RoamTicket,
+  UsedRecoveryKey,
+} from '@thatdam/protocol/ring-door'
 import type { RosterRecord } from '@thatdam/protocol/roster'
 import { readBody, sendJson } from './http.ts'
 
