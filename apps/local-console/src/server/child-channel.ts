@@ -32,25 +32,31 @@ export function runAsChild(main: (channel: Channel) => Promise<void>): void {
     process.exit(64)
   }
   const handlers: (() => Promise<void> | void)[] = []
-  let started = false
+  let begun: Promise<void> | null = null
   let stopping = false
 
-  const stop = async (code: number): Promise<void> => {
-    if (stopping) return
-    stopping = true
-    setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
-    for (const handler of handlers.toReversed()) {
+  const runHandlers = async (): Promise<void> => {
+    for (const handler of handlers.splice(0).toReversed()) {
       try {
         await handler()
       } catch (error) {
         console.error(error)
       }
     }
+  }
+
+  const stop = async (code: number): Promise<void> => {
+    if (stopping) return
+    stopping = true
+    setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
+    await runHandlers()
+    // A start that is under way may still bring up what has to end: the database outlives its parent.
+    await begun
+    await runHandlers()
     process.exit(code)
   }
   const begin = (config: ServiceConfig): void => {
-    if (started) return
-    started = true
+    if (begun !== null) return
     const channel: Channel = {
       config,
       ready: (url) => send({ type: 'ready', url }),
@@ -58,9 +64,9 @@ export function runAsChild(main: (channel: Channel) => Promise<void>): void {
       running: () => send({ type: 'running', reason: '' }),
       onStop: (handler) => void handlers.push(handler),
     }
-    main(channel).catch((error: unknown) => {
+    begun = main(channel).catch((error: unknown) => {
       console.error(error)
-      channel.waiting(error instanceof Error ? error.message : String(error))
+      if (!stopping) channel.waiting(error instanceof Error ? error.message : String(error))
       void stop(1)
     })
   }

@@ -301,4 +301,13 @@ test('as a child it follows without pages for the service catalog, and ends when
   const orphan = await start()
   orphan.disconnect()
   expect(await once(orphan, 'exit')).toEqual([0, null])
+  // Also while its database is starting, which would outlive it.
+  const early = fork(path.join(import.meta.dirname, 'main.ts'), [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
+  early.send({ type: 'start', config })
+  await once(early, 'message')
+  early.disconnect()
+  expect(await once(early, 'exit')).toEqual([0, null])
+  const next = await startPostgres({ dataDir: path.join(config.stateDir, 'pg') })
+  expect(next.attached).toBe(false)
+  await next.stop()
 }, 60_000)
