@@ -52,8 +52,9 @@ function Consent({ other, onClose }: { other: Other; onClose: () => void }) {
       }
     >
       <p className="text-base text-ink-soft">
-        All machines of this ring go over to that one, with everything in the library; those that are away come later by themselves. It
-        cannot be undone. Say yes only if that ring is yours: the cloud says so, and nothing here can check it.
+        This ring goes over to that one, with everything in the library; machines that are away come later by themselves, and those that the
+        cloud does not know have to be let in there anew. It cannot be undone. Say yes only if that ring is yours: the cloud says so, and
+        nothing here can check it.
       </p>
     </Dialog>
   )
