@@ -69,4 +69,12 @@ export const FAILED_SEEDS: readonly { readonly seed: number; readonly from: numb
     to: 50,
     found: 'no defect of the ring: edits that were written again ten seconds before the end had to be everywhere at the end',
   },
+  { seed: 2505, from: 5, to: 50, found: 'who was cut off when it was removed was told by nobody, and took all others for away' },
+  {
+    seed: 4466,
+    from: 5,
+    to: 50,
+    found: 'a leader that came out of a cut gave the lead to one that had just come home, which only the leader it met had seen leave',
+  },
+  { seed: 7766, from: 5, to: 50, found: 'the same' },
 ]
