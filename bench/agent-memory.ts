@@ -27,8 +27,8 @@ export const agentMemory: Bench = {
     if (process.platform !== 'linux') throw new Error('agent-memory reads /proc: it runs on Linux.')
     const directory = temporaryDirectory()
     const cloud = await startFakeCloud()
-    const ours: { pssMb: number; anonymousMb: number }[] = []
-    const bare: { pssMb: number; anonymousMb: number }[] = []
+    const ours: ReturnType<typeof memoryOf>[] = []
+    const bare: ReturnType<typeof memoryOf>[] = []
     try {
       const agentNode = privateNode(directory.path)
       const environment = await registerIdleAgent(agentNode, `${directory.path}/state`, cloud)
@@ -62,6 +62,7 @@ export const agentMemory: Bench = {
       ratio: pss / barePss,
       samples: ours.length,
       more: {
+        'PSS with the binary shared with media-api, as the kernel counts it': round(median(ours.map((one) => one.sharedPssMb))),
         'anonymous MB': round(median(ours.map((one) => one.anonymousMb))),
         'anonymous MB of bare Node': round(median(bare.map((one) => one.anonymousMb))),
       },

@@ -129,20 +129,21 @@ export async function registerIdleAgent(node: string, stateDirectory: string, cl
 }
 
 /**
- * Proportional and anonymous memory of one process, MB (Linux). The Node binary counts whole, as if no other process (a child of the agent)
- * mapped it.
+ * Proportional and anonymous memory of one process, MB (Linux). In `pssMb` the Node binary counts whole, as if no other process (a child of the
+ * agent) mapped it; in `sharedPssMb` by its share, as the kernel counts.
  */
-export function memoryOf(pid: number): { pssMb: number; anonymousMb: number; rssMb: number } {
-  const total = { pss: 0, anonymous: 0, rss: 0 }
+export function memoryOf(pid: number): { pssMb: number; sharedPssMb: number; anonymousMb: number; rssMb: number } {
+  const total = { pss: 0, shared: 0, anonymous: 0, rss: 0 }
   let isNode = false
   for (const line of readFileSync(`/proc/${pid}/smaps`, 'utf8').split('\n')) {
     if (/^[0-9a-f]+-[0-9a-f]+ /.test(line)) isNode = line.endsWith('/node')
     const [, name, kB] = /^(Rss|Pss|Anonymous):\s+(\d+) kB/.exec(line) ?? []
     if (name === 'Rss') total.rss += Number(kB)
+    if (name === 'Pss') total.shared += Number(kB)
     if (name === 'Anonymous') total.anonymous += Number(kB)
     if (name === (isNode ? 'Rss' : 'Pss')) total.pss += Number(kB)
   }
-  return { pssMb: total.pss / 1024, anonymousMb: total.anonymous / 1024, rssMb: total.rss / 1024 }
+  return { pssMb: total.pss / 1024, sharedPssMb: total.shared / 1024, anonymousMb: total.anonymous / 1024, rssMb: total.rss / 1024 }
 }
 
 export type LocalCaller = (method: string, route: string, body?: unknown) => Promise<unknown>
