@@ -32,7 +32,11 @@ export class FairSockets {
   }
 
   destroyAll(): void {
-    for (const sockets of this.held.values()) for (const socket of sockets) socket.destroy()
+    this.destroyThose(() => true)
+  }
+
+  destroyThose(isMeant: (socket: Socket) => boolean): void {
+    for (const sockets of this.held.values()) for (const socket of sockets) if (isMeant(socket)) socket.destroy()
   }
 
   private remove(holder: string, socket: Socket): void {
@@ -48,6 +52,10 @@ export class FairSockets {
     for (const [holder, theirs] of this.held) if (theirs.size > sockets.size) [most, sockets] = [holder, theirs]
     return [most, sockets.values().next().value]
   }
+}
+
+export function isLoopback(address: string | undefined): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address ?? '')
 }
 
 /** One IPv4 address, or one IPv6 network: a machine gives itself as many addresses of that as it likes. */

@@ -21,6 +21,12 @@ export const LOCAL_TOKEN_HEADER = 'x-thatdam-local'
 export const SESSION_HEADER = 'x-thatdam-session'
 
 /** GET, on the base URL of a service, with the local token: is it well? The agent asks after a plan was applied. */
+/**
+ * How long the gateway keeps an idle connection to a service or the console, milliseconds; those keep theirs for longer. Whoever closes first while
+ * the other one asks loses the question.
+ */
+export const SERVICE_IDLE_MS = 30_000
+export const SERVICE_KEEP_ALIVE_MS = 2 * SERVICE_IDLE_MS
 export const SERVICE_HEALTH_PATH = '/-/health'
 /** `reason`: what is missing, in one sentence; empty when it is well. */
 export const ServiceHealth = z.object({ ok: z.boolean(), reason: z.string().check(z.maxLength(500)) })

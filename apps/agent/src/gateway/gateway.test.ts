@@ -3,6 +3,7 @@ import { createServer, request as httpRequest, type IncomingHttpHeaders, type Se
 import { connect, type AddressInfo } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ClusterFile, Discovery, Health } from '@thatdam/protocol/cluster'
 import { Session } from '@thatdam/protocol/local'
@@ -57,6 +58,10 @@ beforeEach(async () => {
     reached.push(request.url ?? '')
     if (request.url === '/slow') {
       response.write('begun')
+      return
+    }
+    if (request.url === '/cut') {
+      request.socket.destroy()
       return
     }
     if (request.url === '/echo') {
@@ -313,17 +318,32 @@ test.skipIf(lanAddress === undefined)('loopback until the password is set, then 
       () => 'refused',
     )
   expect(await fromLan()).toBe('refused')
-  const held = ask('/slow').then(
-    () => 'whole',
-    () => 'cut',
-  )
-  await until('the stream has begun', () => reached.includes('/slow'))
+  const { cookieValue } = sessions.create('password', 'Ada')
+  const hold = (host: string): Promise<string> =>
+    ask('/slow', { host, cookie: `thatdam-session=${cookieValue}` }, 'GET', undefined, host).then(
+      () => 'whole',
+      () => 'cut',
+    )
+  const begun = (count: number) => until('the streams have begun', () => reached.filter((url) => url === '/slow').length === count)
+  const before = hold('127.0.0.1')
+  await begun(1)
   passwordSet = true
   await gateway.setBind('lan')
+  const here = hold('127.0.0.1')
+  const there = hold(lan)
+  await begun(3)
   expect(await fromLan()).toBe(200)
   expect((await ask('/health')).status).toBe(200)
   await gateway.setBind('loopback')
-  expect(await Promise.race([held, Promise.resolve('goes on')])).toBe('goes on')
   expect(await fromLan()).toBe('refused')
+  expect(await there).toBe('cut')
+  for (const one of [before, here]) expect(await Promise.race([one, delay(100, 'goes on')])).toBe('goes on')
   expect((await ask('/health')).status).toBe(200)
+})
+
+test('a part that ends while it is asked: an edit is answered with a sentence, and not with a connection that ends', async () => {
+  const head = `POST /cut HTTP/1.1\r\nhost: localhost:${gateway.listener.port}\r\norigin: ${origin().origin}\r\n`
+  const answer = await raw(`${head}content-type: application/json\r\ncontent-length: 20\r\n\r\n{"tit`)
+  expect(answer).toMatch(/^HTTP\/1\.1 503 /)
+  expect(answer).toContain('starting again')
 })

@@ -4,6 +4,7 @@ import { NOT_FOUND_BODY, ThatdamError } from '@thatdam/protocol/errors'
 import type { ClusterFile, Discovery, Health } from '@thatdam/protocol/cluster'
 import type { Session } from '@thatdam/protocol/local'
 import type { ServiceName } from '@thatdam/protocol/plan'
+import { isLoopback } from '../fair-sockets.ts'
 import { sendError, sendJson } from '../local-api/http.ts'
 import { isPatient } from '../pipelining.ts'
 import type { ServiceView } from '../services/service.ts'
@@ -239,8 +240,4 @@ function serviceOf(path: string): ServiceName {
 
 function cookieOf(header: string | undefined): string | null {
   return new RegExp(`(?:^|;\\s*)${COOKIE}=([A-Za-z0-9_-]{43})(?:;|$)`).exec(header ?? '')?.[1] ?? null
-}
-
-function isLoopback(address: string | undefined): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address ?? '')
 }

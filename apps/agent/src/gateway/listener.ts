@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { IncomingMessage } from 'node:http'
 import { ThatdamError } from '@thatdam/protocol/errors'
-import { FairSockets } from '../fair-sockets.ts'
+import { FairSockets, isLoopback } from '../fair-sockets.ts'
 
 const PORTS_TRIED = 20
 const CONNECTIONS_MAX = 512
@@ -58,7 +58,7 @@ export class Listener {
     const before = this.bindNow
     old.close(() => this.retired.splice(this.retired.indexOf(old), 1))
     this.retired.push(old)
-    if (bind === 'loopback') old.closeAllConnections()
+    if (bind === 'loopback') this.sockets.destroyThose(({ remoteAddress }) => !isLoopback(remoteAddress))
     for (let attempt = 0; attempt < REBIND_TRIES; attempt++) {
       if (await this.listen(this.portNow, bind)) return
       await new Promise((resolve) => setTimeout(resolve, REBIND_WAIT_MS))

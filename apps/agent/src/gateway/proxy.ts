@@ -9,7 +9,7 @@ import {
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream'
 import { ThatdamError } from '@thatdam/protocol/errors'
-import { LOCAL_TOKEN_HEADER, SESSION_HEADER, type Session } from '@thatdam/protocol/local'
+import { LOCAL_TOKEN_HEADER, SERVICE_IDLE_MS, SESSION_HEADER, type Session } from '@thatdam/protocol/local'
 
 const HOP_BY_HOP = new Set([
   'connection',
@@ -41,7 +41,7 @@ export interface Target {
   readonly onMissing?: () => void
 }
 
-const sockets = new Agent({ keepAlive: true, maxSockets: 512, maxFreeSockets: 16, timeout: 60_000 })
+const sockets = new Agent({ keepAlive: true, maxSockets: 512, maxFreeSockets: 16, timeout: SERVICE_IDLE_MS })
 
 /** Passes a request on and streams both ways, at the pace of the slower side. */
 export function passOn(request: IncomingMessage, response: ServerResponse, target: Target): void {

@@ -16,6 +16,7 @@ import {
   type LocalState,
   type NewSessionResponse,
   type OpFeed,
+  SERVICE_KEEP_ALIVE_MS,
 } from '@thatdam/protocol/local'
 import { ServiceName } from '@thatdam/protocol/plan'
 import { writeFileDurable } from '@thatdam/store/durable'
@@ -68,6 +69,7 @@ export async function startLocalApi(path: string, ports: LocalApiPorts): Promise
     handle(request, response, expected, ports).catch((error: unknown) => sendError(response, error, ports.log))
   })
   server.maxConnections = 1024
+  server.keepAliveTimeout = SERVICE_KEEP_ALIVE_MS
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(0, '127.0.0.1', resolve)

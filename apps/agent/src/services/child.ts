@@ -11,6 +11,7 @@ import {
   SESSION_HEADER,
   Session,
   ToService,
+  SERVICE_KEEP_ALIVE_MS,
 } from '@thatdam/protocol/local'
 import type { FromService, ServiceConfig, ServiceHealth } from '@thatdam/protocol/local'
 import type { OpBody } from '@thatdam/protocol/ops'
@@ -214,6 +215,7 @@ class Channel {
         (error: unknown) => answerError(response, error),
       )
     })
+    server.keepAliveTimeout = SERVICE_KEEP_ALIVE_MS
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(0, '127.0.0.1', resolve)

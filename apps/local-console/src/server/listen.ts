@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { UNAUTHENTICATED_BODY } from '@thatdam/protocol/errors'
-import { SERVICE_HEALTH_PATH, type ServiceHealth } from '@thatdam/protocol/local'
+import { SERVICE_HEALTH_PATH, SERVICE_KEEP_ALIVE_MS, type ServiceHealth } from '@thatdam/protocol/local'
 import { handleAuth } from './auth.ts'
 import { answerError, fromGateway, plainUrl, sessionOf, setSafetyHeaders } from './http.ts'
 import type { Pages } from './pages.ts'
@@ -32,6 +32,7 @@ export async function listen(options: ServeOptions): Promise<{ url: string; clos
       fromGateway(request, options.localToken) && (request.url ?? '').startsWith('/_next/') && options.pages.upgrade(request, socket, head)
     if (!taken) socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n')
   })
+  server.keepAliveTimeout = SERVICE_KEEP_ALIVE_MS
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(0, '127.0.0.1', resolve)
