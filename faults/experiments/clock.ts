@@ -52,10 +52,17 @@ async function bear(context: Context, { ring, weather, trial }: { ring: TestRing
   await settle(context, ring)
   const edits: Edit[] = []
   for (const machine of ring.machines) edits.push(await rename(machine, nameOf(machine, weather, trial)))
-  await must(context, `every edit is on every machine while ${weather.what}`, async () => {
-    const missing = await Promise.all(ring.machines.map((machine) => missingOn(machine, edits)))
-    return missing.every((lost) => lost.length === 0)
-  })
+  let lacking: string[] = []
+  await must(
+    context,
+    `every edit is on every machine while ${weather.what}`,
+    async () => {
+      const missing = await Promise.all(ring.machines.map((machine) => missingOn(machine, edits)))
+      lacking = ring.machines.flatMap(({ name }, place) => missing[place]?.map(({ by }) => `${name} lacks that of ${by}`) ?? [])
+      return lacking.length === 0
+    },
+    () => `${lacking.join(', ')}; clocks off by ${offsets.join(', ')} ms`,
+  )
   await must(context, `everybody knows the newest names while ${weather.what}`, () =>
     hasNames(ring, (machine) => nameOf(machine, weather, trial)),
   )

@@ -33,8 +33,13 @@ export async function withRing(
   }
 }
 
-/** Waits for what must come. @throws Violation when it does not come within the patience of this run. */
-export async function must<T>(context: Patience, what: string, holds: () => T | Promise<T>): Promise<Exclude<T, null | undefined | false>> {
+/** Waits for what must come. @throws Violation when it does not come within the patience of this run, with what `lack` says then. */
+export async function must<T>(
+  context: Patience,
+  what: string,
+  holds: () => T | Promise<T>,
+  lack: () => string = () => '',
+): Promise<Exclude<T, null | undefined | false>> {
   const startMs = performance.now()
   const endMs = startMs + context.patienceMs
   for (;;) {
@@ -43,7 +48,8 @@ export async function must<T>(context: Patience, what: string, holds: () => T | 
       context.waited(performance.now() - startMs)
       return value as Exclude<T, null | undefined | false>
     }
-    if (performance.now() > endMs) throw new Violation(`not within ${context.patienceMs / 1000} s: ${what}`)
+    if (performance.now() > endMs)
+      throw new Violation([`not within ${context.patienceMs / 1000} s`, what, lack()].filter(Boolean).join(': '))
     await new Promise((resolve) => setTimeout(resolve, 25))
   }
 }
