@@ -54,11 +54,12 @@ export function useRoam(enabled: boolean, state: ConsoleState | null, connected:
 
 type Agent = NonNullable<ConsoleState['agent']>
 
-function ringOf({ node, settings, members }: Agent): KnownRing {
+function ringOf({ node, settings, members, owner }: Agent): KnownRing {
   return {
     fingerprint: node.fingerprint,
     here: { nodeId: node.nodeId, name: settings.name },
-    others: members.flatMap(({ nodeId, name, self, consoleUrl }) =>
+    // Without a password each console is for its own machine alone: there is nowhere to go.
+    others: (owner.passwordSet ? members : []).flatMap(({ nodeId, name, self, consoleUrl }) =>
       self || consoleUrl === null ? [] : [{ nodeId, name, url: consoleUrl.replace(/\/+$/, '') }],
     ),
   }
