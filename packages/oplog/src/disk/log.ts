@@ -61,6 +61,8 @@ export class OpLog {
   #clock: HlcState
   #position: number
   #closed = false
+  /** How far the stamps of most of the ring have come, unix milliseconds: what they take, this node takes where no clock is vouched for. */
+  reachedMs = 0
 
   /**
    * Opens or makes the log and checks it: its pages, the newest batch of each own log, that it is this node's. After a replacement of the node's
@@ -341,7 +343,7 @@ export class OpLog {
   /** What lies beyond this time (and a minute) is the future. A clock that nobody vouches for may be behind what is known already. */
   #judgedAtMs(): number {
     const nowMs = this.#options.clock()
-    return this.#options.clockTrusted?.() === true ? nowMs : Math.max(nowMs, this.#clock.ms)
+    return this.#options.clockTrusted?.() === true ? nowMs : Math.max(nowMs, this.#clock.ms, this.reachedMs)
   }
 
   #write(fresh: readonly DraftOp[], clock: HlcState): void {

@@ -24,9 +24,22 @@ export class HeardClocks {
    * whole ring whose clocks woke up in the past it is not so: there all have the same stamps on their disks.
    */
   mostAreBehind(ownClockMs: number): boolean {
-    const now = this.#monotonicMs()
-    const lately = [...this.#byPeer.values()].filter(({ atMs }) => now - atMs < FORGET_MS)
-    const behind = lately.filter(({ clockMs }) => clockMs + FUTURE_MS_MAX < ownClockMs)
+    const lately = this.#lately()
+    const behind = lately.filter((clockMs) => clockMs + FUTURE_MS_MAX < ownClockMs)
     return behind.length * 2 > lately.length
+  }
+
+  /**
+   * As far as the stamps of more than half of all have come, this node among them. Whoever is there does not take its own back
+   * (`mostAreBehind`), so without a time server the others have to follow.
+   */
+  reachedByMost(ownClockMs: number): number {
+    const all = [ownClockMs, ...this.#lately()].toSorted((a, b) => b - a)
+    return all[all.length >> 1] ?? ownClockMs
+  }
+
+  #lately(): number[] {
+    const now = this.#monotonicMs()
+    return [...this.#byPeer.values()].filter(({ atMs }) => now - atMs < FORGET_MS).map(({ clockMs }) => clockMs)
   }
 }

@@ -279,6 +279,23 @@ describe('a machine that is not what it was', () => {
     await ring.until(() => valuesOf(win).at(-1) === 'four' && areEqual([pi, nas, win]))
   })
 
+  test('two of three stamp a year ahead and know it of each other, and no time server: the third follows, and nothing is taken back', async () => {
+    const ring = new TestRing()
+    const [pi, nas, win] = [ring.node('pi'), ring.node('nas'), ring.node('win')]
+    ring.cut(['pi'], ['nas', 'win'])
+    for (const { machine } of [nas, win]) machine.now += YEAR_MS
+    for (const node of [nas, win, nas]) {
+      node.machine.log.append([{ body: title(node.machine.nodeId) }])
+      await ring.until(() => areEqual([nas, win]))
+    }
+    for (const { machine } of [nas, win]) machine.now -= YEAR_MS
+    ring.heal()
+    await ring.until(() => areEqual([pi, nas, win]) && valuesOf(pi).length === 3)
+    expect([nas, win].flatMap((node) => node.news)).toEqual([])
+    pi.machine.log.append([{ body: title('last') }])
+    await ring.until(() => areEqual([pi, nas, win]) && valuesOf(win).at(-1) === 'last')
+  })
+
   test('all clocks at 1970 after a power cut: edits go on and reach everybody, nothing is taken back', async () => {
     const ring = new TestRing()
     const nodes = [ring.node('pi'), ring.node('nas'), ring.node('win')] as const

@@ -173,6 +173,7 @@ export class OpSync {
     if (log.isAheadOfRingTime && (clockTrusted() || this.#clocks.mostAreBehind(log.clockMs))) {
       news({ kind: 'clock-was-ahead', withdrawn: log.withdrawFuture() })
     }
+    log.reachedMs = this.#clocks.reachedByMost(log.clockMs)
     log.reissue()
   }
 
