@@ -208,3 +208,14 @@ test('two sides of a cut, of which no clock is right, agree a few seconds after 
   talk(all, 60_500, 66_500)
   expect(times(66_500)).toBe(1)
 })
+
+test('a machine that knows one other clock, a year ahead, waits for the third before it believes it', () => {
+  const [win, mac, pi] = [new Machine('win', 0), new Machine('mac', 0), new Machine('pi', YEAR_MS)]
+  const alive = new Set(['win', 'mac', 'pi'])
+  for (const machine of [win, mac, pi]) machine.state = stepRingTime(machine.state, { kind: 'alive', alive }, machine.now(0), 0).state
+  const word: ClockWord = { wallMs: pi.now(0).wallMs, isSynchronised: false, heard: [] }
+  win.state = stepRingTime(win.state, { kind: 'message', from: 'pi', message: word }, win.now(0), 0).state
+  expect(win.offAt(0)).toBe(0)
+  talk([win, mac, pi], 500, 5_000)
+  for (const machine of [win, mac, pi]) expect(machine.offAt(5_000)).toBe(0)
+})

@@ -129,7 +129,10 @@ export function ringTimeMs(state: RingTimeState, now: Now): number {
   return now.monotonicMs + (offsets[offsets.length >> 1] ?? now.wallMs - now.monotonicMs)
 }
 
-/** The clocks that count: of those in reach the synchronised ones, else those held over, else all in reach; the first by node id, as everywhere. */
+/**
+ * The clocks that count: of those in reach the synchronised ones, else those held over, else all in reach; the first by node id, as everywhere. One that
+ * is still missing counts as this node's own: of two clocks, the other one a year ahead, nobody should take that for the time before a third is heard.
+ */
 function chosen(state: RingTimeState, now: Now): readonly Clock[] {
   const own = ownClock(state, now)
   if (hasLeapt(state, now)) return [own]
@@ -137,7 +140,9 @@ function chosen(state: RingTimeState, now: Now): readonly Clock[] {
   const synchronised = reachable.filter((clock) => clock.isSynchronised)
   if (synchronised.length > 0) return firstOf(synchronised)
   const heldOver = lasting(state.vouched, now)
-  return firstOf(heldOver.length > 0 ? heldOver : reachable)
+  if (heldOver.length > 0) return firstOf(heldOver)
+  const missing = wanted(state, now).filter((nodeId) => nodeId !== state.nodeId && !state.clocks.has(nodeId))
+  return firstOf([...reachable, ...missing.map((nodeId) => ({ ...own, nodeId }))])
 }
 
 const ownClock = ({ nodeId, isSynchronised }: RingTimeState, now: Now): Clock => ({
