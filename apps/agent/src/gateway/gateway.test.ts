@@ -136,6 +136,7 @@ function raw(text: string): Promise<string> {
     socket.setTimeout(3000, () => socket.destroy())
   })
 }
+const begun = (count: number) => until('the streams have begun', () => reached.filter((url) => url === '/slow').length === count)
 const origin = () => ({ origin: `http://localhost:${gateway.listener.port}` })
 const sessionOf = (text: string) =>
   Session.parse(
@@ -324,7 +325,6 @@ test.skipIf(lanAddress === undefined)('loopback until the password is set, then 
       () => 'whole',
       () => 'cut',
     )
-  const begun = (count: number) => until('the streams have begun', () => reached.filter((url) => url === '/slow').length === count)
   const before = hold('127.0.0.1')
   await begun(1)
   passwordSet = true
