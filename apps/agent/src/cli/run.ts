@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { outliveReaders } from '@thatdam/protocol/output'
 import { takeFirstSteps } from '../agent/first-steps.ts'
 import { makeLog } from '../log.ts'
 import { LogFile } from '../runtimes/log-file.ts'
@@ -15,6 +16,7 @@ export const run: CliCommand = async (argv, context) => {
     context.out(HELP)
     return 0
   }
+  outliveReaders(process.stdout, process.stderr)
   const { env } = context
   const file = new LogFile(join(env.stateDir, 'logs', 'agent.log'))
   const log = makeLog({ level: env.logLevel, format: env.logFormat, write: (line) => process.stderr.write(line), file })

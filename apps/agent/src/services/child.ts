@@ -15,6 +15,7 @@ import {
 } from '@thatdam/protocol/local'
 import type { FromService, ServiceConfig, ServiceHealth } from '@thatdam/protocol/local'
 import type { OpBody } from '@thatdam/protocol/ops'
+import { outliveReaders } from '@thatdam/protocol/output'
 
 /*
  * The child's side of a service with a process of its own.
@@ -77,6 +78,7 @@ export function runChild(main: (context: ChildContext) => Promise<void>): void {
     process.exit(64)
   }
   const channel = new Channel()
+  outliveReaders(process.stdout, process.stderr)
   process.on('message', (raw) => {
     const message = ToService.safeParse(raw)
     if (message.success) channel.receive(message.data, main)

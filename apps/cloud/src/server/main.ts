@@ -10,6 +10,7 @@ import { type AgentRouteDeps, handleAgentRequest } from '@thatdam/control/http'
 import { PollHub } from '@thatdam/control/poll-hub'
 import { RateLimiter } from '@thatdam/control/rate-limits'
 import { type Listener, listen } from '@thatdam/db/notify'
+import { outliveReaders } from '@thatdam/protocol/output'
 import { Accounts } from '../domain/accounts.ts'
 import { Activity } from '../domain/activity.ts'
 import { pruneAudit } from '../domain/audit.ts'
@@ -234,6 +235,7 @@ class Ending {
   }
 }
 
+outliveReaders(process.stdout, process.stderr)
 try {
   await start(readEnv(), new Ending())
 } catch (error) {

@@ -1,4 +1,5 @@
 import { FromService, ToService, type ServiceConfig } from '@thatdam/protocol/local'
+import { outliveReaders } from '@thatdam/protocol/output'
 
 /*
  * The console's side of the channel to its agent (packages/protocol/src/local.ts): it is started like every child service, but may not
@@ -31,6 +32,8 @@ export function runAsChild(main: (channel: Channel) => Promise<void>): void {
     process.stderr.write('The console is a part of the ThatDAM agent and is started by it: use `thatdam run`.\n')
     process.exit(64)
   }
+  // When the agent is killed, nobody reads any more.
+  outliveReaders(process.stdout, process.stderr)
   const handlers: (() => Promise<void> | void)[] = []
   let begun: Promise<void> | null = null
   let stopping = false
