@@ -281,12 +281,15 @@ export class OpLog {
 
   /**
    * This node's stamps were made by a wrong clock, far ahead: takes what is from the future out of the feed (rebuilt, under another `feedId`)
-   * and sets the clock back. The caller knows that ring time is right: a time server or the others say so. @returns how many entries went out.
+   * and sets the clock back, without a trusted clock no further than where most of the ring is: what is written again has to come after what they
+   * know. The caller knows that a time server or the others are right. @returns how many entries went out.
    */
   withdrawFuture(): number {
     this.#requireOpen()
     const freshFeedId = (): string => bytesToHex(this.#options.random(8))
-    return this.#transaction((cursor) => withdrawFuture(this.#db, this.#statements, { nowMs: this.#options.clock(), cursor, freshFeedId }))
+    const ringMs = this.#options.clock()
+    const nowMs = this.#options.clockTrusted?.() === true ? ringMs : Math.max(ringMs, this.reachedMs)
+    return this.#transaction((cursor) => withdrawFuture(this.#db, this.#statements, { nowMs, cursor, freshFeedId }))
   }
 
   /** Writes this node's own ops that others hold as from the future again, under the same ids, with stamps of now. @returns how many (≤ 1024). */

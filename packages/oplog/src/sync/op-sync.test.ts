@@ -279,6 +279,25 @@ describe('a machine that is not what it was', () => {
     await ring.until(() => valuesOf(win).at(-1) === 'four' && areEqual([pi, nas, win]))
   })
 
+  test('all stamp two hours ahead, one then a year: only that year is taken back, and what it wrote last is still the newest', async () => {
+    const ring = new TestRing()
+    const nodes = [ring.node('pi'), ring.node('nas'), ring.node('win')] as const
+    const [pi, nas, win] = nodes
+    for (const { machine } of nodes) machine.now += 2 * 3_600_000
+    for (const value of ['one', 'two', 'three']) win.machine.log.append([{ body: title(value) }])
+    await ring.until(() => areEqual(nodes))
+    for (const { machine } of nodes) machine.now -= 2 * 3_600_000
+    ring.cut(['win'], ['pi', 'nas'])
+    win.machine.now += YEAR_MS
+    const [last] = win.machine.log.append([{ body: title('last') }])
+    win.machine.now -= YEAR_MS
+    ring.heal()
+    await ring.until(() => areEqual(nodes) && valuesOf(pi).length === 4)
+    expect(win.news).toEqual([{ kind: 'clock-was-ahead', withdrawn: 1 }])
+    const stamps = nas.machine.log.read(0, 10).map(({ op: { hlc, id } }) => ({ hlc, id }))
+    expect(stamps.toSorted((a, b) => (a.hlc < b.hlc ? -1 : 1)).at(-1)?.id).toBe(last?.id)
+  })
+
   test('two of three stamp a year ahead and know it of each other, and no time server: the third follows, and nothing is taken back', async () => {
     const ring = new TestRing()
     const [pi, nas, win] = [ring.node('pi'), ring.node('nas'), ring.node('win')]

@@ -170,10 +170,10 @@ export class OpSync {
   /** Stamps of a clock that was far ahead would be held by everybody for as long: they are taken back and written again. */
   #mendClock(): void {
     const { log, news, clockTrusted } = this.#ports
+    log.reachedMs = this.#clocks.reachedByMost(log.clockMs)
     if (log.isAheadOfRingTime && (clockTrusted() || this.#clocks.mostAreBehind(log.clockMs))) {
       news({ kind: 'clock-was-ahead', withdrawn: log.withdrawFuture() })
     }
-    log.reachedMs = this.#clocks.reachedByMost(log.clockMs)
     log.reissue()
   }
 
