@@ -63,8 +63,15 @@ async function bear(context: Context, { ring, weather, trial }: { ring: TestRing
     },
     () => `${lacking.join(', ')}; clocks off by ${offsets.join(', ')} ms`,
   )
-  await must(context, `everybody knows the newest names while ${weather.what}`, () =>
-    hasNames(ring, (machine) => nameOf(machine, weather, trial)),
+  let shown: string[] = []
+  await must(
+    context,
+    `everybody knows the newest names while ${weather.what}`,
+    async () => {
+      shown = await otherNames(ring, (machine) => nameOf(machine, weather, trial))
+      return shown.length === 0
+    },
+    () => `${shown.join(', ')}; clocks off by ${offsets.join(', ')} ms`,
   )
   const ms = performance.now() - startMs
   context.took(ms)
@@ -74,9 +81,13 @@ async function bear(context: Context, { ring, weather, trial }: { ring: TestRing
 
 const nameOf = (machine: RingMachine, weather: Weather, trial: Trial): string => `${machine.name} ${trial.index} ${weather.what}`
 
-async function hasNames(ring: TestRing, nameOfMachine: (machine: RingMachine) => string): Promise<boolean> {
+/** Who shows which name for whom, where it is not the newest. */
+async function otherNames(ring: TestRing, nameOfMachine: (machine: RingMachine) => string): Promise<string[]> {
   const states = await Promise.all(ring.machines.map((machine) => machine.state()))
-  return ring.machines.every((machine) =>
-    states.every((state) => state?.members.find((member) => member.nodeId === machine.name)?.name === nameOfMachine(machine)),
+  return ring.machines.flatMap(({ name: viewer }, place) =>
+    ring.machines.flatMap((machine) => {
+      const name = states[place]?.members.find((member) => member.nodeId === machine.name)?.name
+      return name === nameOfMachine(machine) ? [] : [`${viewer} names ${machine.name} “${name ?? 'nothing'}”`]
+    }),
   )
 }
