@@ -25,6 +25,8 @@ import type { Loops } from '../loops/supervisor.ts'
 import { Formers } from '../meet/formers.ts'
 import { PlanApplier } from '../plan-applier.ts'
 import { AGENT_VERSION, pinnedReleaseKey } from '../program.ts'
+import { Notices } from '../ring/notices.ts'
+import { OpSyncPart } from '../ring/op-sync-part.ts'
 import { chooseRuntime } from '../runtimes/choose.ts'
 import { askHealth } from '../self-test.ts'
 import type { Service } from '../services/service.ts'
@@ -37,6 +39,7 @@ import { readRejected, writeRejected } from '../state/rejected-plan.ts'
 import { openRing } from '../state/ring.ts'
 import { Settings } from '../state/settings.ts'
 import type { Version } from '../state/version.ts'
+import { steadyMs } from './adopt-views.ts'
 import { tellCameraService } from './camera-service.ts'
 import type { CloudLink } from './cloud-link.ts'
 import { runCommand } from './commands.ts'
@@ -47,7 +50,6 @@ import { OwnerDoor } from './owner-door.ts'
 import { PlanKeeper } from './plan-keeper.ts'
 import { RingDoors } from './ring-doors.ts'
 import { RingHost } from './ring-host.ts'
-import { OpSyncPart } from '../ring/op-sync-part.ts'
 import { RoamTickets } from './roam-tickets.ts'
 import { RingWork } from './ring-work.ts'
 import { Shared } from './shared.ts'
@@ -79,6 +81,7 @@ export class Agent {
   private readonly link: CloudLink
   private readonly groups: Groups
   private readonly startedAtMs = Date.now()
+  private readonly notices = new Notices()
   private ring!: RingHost
   private work!: RingWork
   private oplog!: OpLog
@@ -182,6 +185,7 @@ export class Agent {
       clockTrusted: () => this.ring.part.clock.isTrusted,
       changed: () => this.version.bump(),
       log,
+      notice: (sentence) => this.notice(sentence),
     })
     this.doors = await this.openDoors()
     this.keeper = this.work.keeper
@@ -314,6 +318,7 @@ export class Agent {
       identity,
       bootCounter,
       log,
+      notice: (sentence: string) => this.notice(sentence),
       formers: this.formers,
       clockIsSynchronised: clockWatch(),
       routes: () => [...this.work.routes(), ...this.doors.routes(), this.sync.route()],
@@ -333,6 +338,11 @@ export class Agent {
       },
     } as const
     return await RingHost.open(ports, await openRing(paths.roster, identity, bootCounter))
+  }
+
+  private notice(sentence: string): void {
+    this.options.log.warn(sentence)
+    if (this.notices.add(sentence, steadyMs())) this.version.bump()
   }
 
   /** It has an owner: a password, a cloud, or other machines. */
@@ -499,7 +509,7 @@ export class Agent {
       applier: this.applier,
       version: () => this.version.value,
       facts: () => this.facts,
-      warnings: () => this.keeper.warnings,
+      warnings: () => [...this.notices.current(steadyMs()), ...this.keeper.warnings],
       cloud: () => this.link.state,
       claimed: () => this.isClaimed(),
       passwordSet: () => this.door.credential.passwordHash !== null,

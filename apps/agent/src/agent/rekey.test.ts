@@ -172,8 +172,10 @@ test('whoever was away is shown the new key by the machine itself, also twice re
   server.saveState('new disk')
   server.rollBack('old disk')
   server.start()
-  await until('the others refuse it', () => desktop.logTail(400).includes('came with a key that pi5-server has replaced'), LIMIT_MS)
-  await until('it says so itself', () => server.logTail(400).includes('refuses this machine’s key'), LIMIT_MS)
+  const isShown = (machine: RingMachine, words: string) => async () =>
+    (await machine.state())?.settingsProblems.some((sentence) => sentence.includes(words)) === true
+  await until('the others refuse it', isShown(desktop, 'came with a key that pi5-server has replaced'), LIMIT_MS)
+  await until('it says so itself', isShown(server, 'refuses this machine’s key'), LIMIT_MS)
   const seen = async () => (await desktop.state())?.members.find(({ nodeId }) => nodeId === 'pi5-server')?.awake
   await until('it counts as away', async () => (await seen()) === false, LIMIT_MS)
   await server.powerCut()

@@ -9,7 +9,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openServer, type Opened } from '../agent/testing/adopting.ts'
 import { Addresses } from '../link/addresses.ts'
 import { NodeClient } from '../link/client.ts'
-import type { Log } from '../log.ts'
 import { Introduction } from './introduction.ts'
 import { RosterStore } from './roster-store.ts'
 import { quietLog } from './testing/ring.ts'
@@ -33,7 +32,7 @@ beforeEach(async () => {
   pi = ring.join(founder, 'pi')
   const [genesis, ...later] = ring.records
   store = new RosterStore(join(directory, 'roster.jsonl'), { genesis: genesis as GenesisRecord, later })
-  const route = new Introduction({ nodeId: 'founder', store, client: nobody, log: quietLog }).route()
+  const route = new Introduction({ nodeId: 'founder', store, client: nobody, log: quietLog, notice: () => {} }).route()
   server = await openServer({ key: founder, nodeId: 'founder' }, [route], (key) => store.memberByKey(key))
 })
 afterEach(async () => {
@@ -118,16 +117,21 @@ test('a machine that was removed comes back by no key of its own, and records ar
 })
 
 test('a machine with no other key says so once, and shows nothing', async () => {
-  const warned: string[] = []
-  const log: Log = { ...quietLog, warn: (message) => void warned.push(message) }
+  const told: string[] = []
   const asked: string[] = []
   const client = { call: (request: { path: string }) => Promise.resolve(void asked.push(request.path)) } as unknown as NodeClient
-  const introduction = new Introduction({ nodeId: 'pi', store, client: () => client, log })
+  const introduction = new Introduction({
+    nodeId: 'pi',
+    store,
+    client: () => client,
+    log: quietLog,
+    notice: (sentence) => void told.push(sentence),
+  })
   const [member] = [...store.roster.members.values()].filter(({ nodeId }) => nodeId === 'founder')
   if (member === undefined) throw new Error('the founder is a member')
   expect([await introduction.to(member), await introduction.to(member)]).toEqual([false, false])
-  expect([warned.length, asked]).toEqual([1, []])
-  expect(warned[0]).toContain('founder refuses this machine’s key')
+  expect([told.length, asked]).toEqual([1, []])
+  expect(told[0]).toContain('founder refuses this machine’s key')
   await store.merge([rekey(ring.desk(pi), 'pi', generateKey().publicKey)])
   expect([await introduction.to(member), asked]).toEqual([true, ['/v1/key']])
 })

@@ -26,6 +26,8 @@ export interface IntroductionPorts {
   readonly store: RosterStore
   readonly client: () => NodeClient
   readonly log: Log
+  /** For the log, and for the owner to see. */
+  readonly notice: (sentence: string) => void
 }
 
 /**
@@ -46,7 +48,7 @@ export class Introduction {
    * @returns false: there is nothing to show, or it does not count there.
    */
   async to({ nodeId, publicKey }: Member): Promise<boolean> {
-    const { store, log, client } = this.ports
+    const { store, notice, client } = this.ports
     const records = this.own().slice(-KEY_RECORDS_MAX)
     const body: KeyIntroduction = { fingerprint: store.fingerprint, nodeId: this.ports.nodeId, records }
     const request = { publicKey, method: 'POST', path: '/v1/key', body, timeoutMs: SHOW_MS_MAX } as const
@@ -57,7 +59,7 @@ export class Introduction {
         .then(() => true, mustBeRefusal))
     )
       return true
-    if (!this.isTold) log.warn(`${nodeId} refuses this machine’s key. ${REFUSED}`)
+    if (!this.isTold) notice(`${nodeId} refuses this machine’s key. ${REFUSED}`)
     this.isTold = true
     return false
   }

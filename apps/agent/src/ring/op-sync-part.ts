@@ -17,6 +17,8 @@ const CALL_MS_MAX = 10_000
 const BODY_BYTES_MAX = 4 * 1024 * 1024
 const ALL: readonly OpScope[] = ['ring', 'library']
 const RING_ONLY: readonly OpScope[] = ['ring']
+/** A copied disk, a stolen key, a machine that does what it may not. The rest mends itself. */
+const FOR_THE_OWNER: ReadonlySet<SyncNews['kind']> = new Set(['fork', 'faulty-batch', 'refused-ops'])
 
 export interface OpSyncPartPorts {
   readonly oplog: OpLog
@@ -28,6 +30,8 @@ export interface OpSyncPartPorts {
   readonly clockTrusted: () => boolean
   readonly changed: () => void
   readonly log: Log
+  /** For the log, and for the owner to see beside this machine. */
+  readonly notice: (sentence: string) => void
 }
 
 /** Sockets, roster and plans for the op-log's exchange with the other members. */
@@ -38,7 +42,7 @@ export class OpSyncPart {
 
   constructor(ports: OpSyncPartPorts) {
     this.ports = ports
-    const { oplog, nodeId, log } = ports
+    const { oplog, nodeId, log, notice } = ports
     this.sync = new OpSync({
       log: oplog,
       scopes: () => this.scopesOf(nodeId),
@@ -54,7 +58,7 @@ export class OpSyncPart {
       monotonicMs: () => performance.now(),
       random: Math.random,
       changed: ports.changed,
-      news: (news) => log.warn(sentenceOf(news)),
+      news: (news) => (FOR_THE_OWNER.has(news.kind) ? notice(sentenceOf(news)) : log.warn(sentenceOf(news))),
       warn: (message, error) => log.debug(`${message}: ${error instanceof Error ? error.message : String(error)}`),
     })
   }

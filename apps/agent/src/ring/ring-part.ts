@@ -42,6 +42,8 @@ export interface RingPartPorts {
   /** Of the part in the ring before, in this run. */
   readonly announcedCount?: number
   readonly log: Log
+  /** For the log, and for the owner to see beside this machine: one sentence that says what to do. */
+  readonly notice: (sentence: string) => void
   /** The system's clock follows a time server. */
   readonly clockIsSynchronised: () => boolean
   /** Routes of other parts of the agent; asked for once, at the first request. */
@@ -94,7 +96,7 @@ export class RingPart {
     })
     this.client = new NodeClient(key, nodeId, this.addresses)
     this.rosterSync = new RosterSync({ store, client: () => this.client, log: (message) => log.debug(message) })
-    this.introduction = new Introduction({ nodeId, store, client: () => this.client, log })
+    this.introduction = new Introduction({ nodeId, store, client: () => this.client, log, notice: ports.notice })
     this.discovery = new Discovery({
       self: this.self(),
       ...(ports.announcedCount === undefined ? {} : { announcedCount: ports.announcedCount }),
@@ -263,7 +265,7 @@ export class RingPart {
     if (owner === null || nowMs < (this.toldOf.get(publicKey) ?? 0)) return
     if (this.toldOf.size >= TOLD_MAX) this.toldOf.clear()
     this.toldOf.set(publicKey, nowMs + TOLD_AGAIN_MS)
-    this.ports.log.warn(
+    this.ports.notice(
       `Refused: ${address} came with a key that ${owner.nodeId} has replaced. A copy of its disk does that, or a backup that was put back.`,
     )
   }

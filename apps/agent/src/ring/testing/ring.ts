@@ -69,6 +69,7 @@ export async function openPart(
     store: new RosterStore(paths.roster, records),
     bootCounter: 1,
     log: quietLog,
+    notice: () => {},
     rendezvous: null,
     clockIsSynchronised: () => true,
     routes: () => [],
