@@ -141,6 +141,10 @@ test('a machine gets a new key: all it wrote before and after is everywhere, the
   await ring?.settled({ limitMs: LIMIT_MS })
 }, 300_000)
 
+/** Its owner sees it, in the console and in `thatdam status`. */
+const isShown = (machine: RingMachine, words: string) => async (): Promise<boolean> =>
+  (await machine.state())?.settingsProblems.some((sentence) => sentence.includes(words)) === true
+
 test('whoever was away is shown the new key by the machine itself, also twice replaced, and a copy of its old disk stays outside', async () => {
   const machines = await up()
   const [desktop, server, mac] = machines
@@ -172,8 +176,6 @@ test('whoever was away is shown the new key by the machine itself, also twice re
   server.saveState('new disk')
   server.rollBack('old disk')
   server.start()
-  const isShown = (machine: RingMachine, words: string) => async () =>
-    (await machine.state())?.settingsProblems.some((sentence) => sentence.includes(words)) === true
   await until('the others refuse it', isShown(desktop, 'came with a key that pi5-server has replaced'), LIMIT_MS)
   await until('it says so itself', isShown(server, 'refuses this machine’s key'), LIMIT_MS)
   const seen = async () => (await desktop.state())?.members.find(({ nodeId }) => nodeId === 'pi5-server')?.awake
