@@ -18,6 +18,8 @@ export const agentFile = path.join(root, 'apps', 'agent', 'dist', 'thatdam.cjs')
 export const AGENT_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64', '--no-opt', '--no-maglev']
 export const AGENT_ENVIRONMENT = {
   MALLOC_ARENA_MAX: '2',
+  MALLOC_TRIM_THRESHOLD_: '65536',
+  MALLOC_TOP_PAD_: '16384',
   UV_THREADPOOL_SIZE: '2',
   // Nobody else of this network is looked for, but every part of it runs.
   NODE_API_PORT: '0',
@@ -169,6 +171,7 @@ export async function excludeChildServices(stateDirectory: string, nodeProcess: 
     'media-api',
     'camera-proxy',
     'capture-daemon',
+    'indexer',
     'deriver',
     'transcoder',
     'stream-processor',

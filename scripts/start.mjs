@@ -171,6 +171,8 @@ async function startAgent(cloudUrl, ffmpegPath) {
     DATABASE_URL: undefined, // the owner's server is for the cloud app; the console keeps its own
     RELEASES_DIR: inRoot('dist', 'release'),
     MALLOC_ARENA_MAX: '2',
+    MALLOC_TRIM_THRESHOLD_: '65536',
+    MALLOC_TOP_PAD_: '16384',
     UV_THREADPOOL_SIZE: '2',
     ...(ffmpegPath && { FFMPEG_PATH: ffmpegPath }),
     ...indexPaths(),

@@ -66,7 +66,8 @@ while [ -L "$self" ]; do
   esac
 done
 here=$(cd "$(dirname "$self")" && pwd -P)
-export MALLOC_ARENA_MAX="\${MALLOC_ARENA_MAX:-2}" UV_THREADPOOL_SIZE="\${UV_THREADPOOL_SIZE:-2}"
+export MALLOC_ARENA_MAX="\${MALLOC_ARENA_MAX:-2}" MALLOC_TRIM_THRESHOLD_="\${MALLOC_TRIM_THRESHOLD_:-65536}" MALLOC_TOP_PAD_="\${MALLOC_TOP_PAD_:-16384}"
+export UV_THREADPOOL_SIZE="\${UV_THREADPOOL_SIZE:-2}"
 exec "$here/node" ${flags} "$here/../dist/thatdam.cjs" "$@"
 `
   return [{ name: 'bin/thatdam', text, mode: 0o755 }]

@@ -95,6 +95,9 @@ export function defaultStateDir(platform: NodeJS.Platform, isRoot: boolean, sour
   return isRoot ? '/var/lib/thatdam' : join(source['XDG_DATA_HOME'] ?? join(homedir(), '.local/share'), 'thatdam')
 }
 
+/** The launcher keeps the agent small with these. Its children hash files and make pictures: they want threads, and their memory at once. */
+const OWN_ALONE: ReadonlySet<string> = new Set(['UV_THREADPOOL_SIZE', 'MALLOC_TRIM_THRESHOLD_', 'MALLOC_TOP_PAD_'])
+
 /** @throws ThatdamError that names the variable and what is wrong with it. */
 export function readEnv(source: Variables = process.env): Env {
   const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== undefined && value.trim() !== ''))
@@ -107,8 +110,8 @@ export function readEnv(source: Variables = process.env): Env {
   const values = parsed.data
   const stateDir = resolve(values.STATE_DIR ?? defaultStateDir(process.platform, process.getuid?.() === 0, source))
   const dataRoot = values.DATA_ROOT === undefined ? stateDir : resolve(values.DATA_ROOT)
-  // The small thread pool is for the agent alone: children hash files and make pictures with it.
-  const { THATDAM_TOKEN: _token, UV_THREADPOOL_SIZE: _pool, ...childEnvironment } = source
+  const { THATDAM_TOKEN: _token, ...others } = source
+  const childEnvironment = Object.fromEntries(Object.entries(others).filter(([name]) => !OWN_ALONE.has(name)))
   return {
     stateDir,
     casRoot: resolve(values.CAS_ROOT ?? join(dataRoot, 'store')),

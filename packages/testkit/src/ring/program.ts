@@ -9,7 +9,12 @@ export const AGENT_DIST = join(root, 'apps', 'agent', 'dist')
 
 /** The flags and the environment of the installed launcher (scripts/pack/contents.mjs). */
 const AGENT_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64', '--no-opt', '--no-maglev']
-const AGENT_ENVIRONMENT = { MALLOC_ARENA_MAX: '2', UV_THREADPOOL_SIZE: '2' }
+const AGENT_ENVIRONMENT = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_TRIM_THRESHOLD_: '65536',
+  MALLOC_TOP_PAD_: '16384',
+  UV_THREADPOOL_SIZE: '2',
+}
 
 /** Of the person's own environment only this reaches an agent under test: no STATE_DIR, no cloud, no database of theirs. */
 const KEPT = ['HOME', 'LANG', 'TZ', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'ProgramData', 'USERPROFILE', 'FFMPEG_PATH']
