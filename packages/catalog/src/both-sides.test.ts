@@ -55,7 +55,7 @@ function connect(url: string): pg.Pool {
 
 /** Everything a catalog holds but its place in the feed. */
 async function dump(pool: pg.Pool): Promise<Record<string, unknown[]>> {
-  const tables = ['assets', 'locations', 'blobs', 'derivatives', 'fields', 'conflicts', 'cameras', 'captures', 'capture_gaps']
+  const tables = ['assets', 'probes', 'locations', 'blobs', 'derivatives', 'fields', 'conflicts', 'cameras', 'captures', 'capture_gaps']
   const all = await Promise.all(
     tables.map(async (table) => {
       const { rows } = await pool.query<{ row: unknown }>(`SELECT to_jsonb(t) AS row FROM catalog_${table} t ORDER BY to_jsonb(t)::text`)
@@ -120,7 +120,7 @@ function anyOp(nodeId: string, seen: Map<string, string[]>, draw: Draw): { key: 
   const derivative = { sourceSha256: hex(n), recipe: 'thumb-320', recipeHash: hex(90) }
   const captureId = `c${n}`
   const cameraId = `cam${draw(2)}`
-  switch (draw(14)) {
+  switch (draw(15)) {
     case 0:
       return plain(ingested(n, `${nodeId}-${draw(100)}.mp4`, draw))
     case 1:
@@ -149,6 +149,18 @@ function anyOp(nodeId: string, seen: Map<string, string[]>, draw: Draw): { key: 
       return plain({ kind: 'capture.stopped', captureId, cameraId, endedAtMs: draw(99), reason: draw(2) === 0 ? 'crash' : 'person' })
     case 9:
       return plain({ kind: 'capture.gap', captureId, cameraId, fromMs: draw(9), toMs: 9 })
+    case 10: {
+      const told = { durationMs: draw(3) === 0 ? null : draw(9), container: `mp4-${nodeId}`, takenAtMs: draw(2) === 0 ? null : draw(9) }
+      const assetKind = draw(2) === 0 ? 'audio' : 'video'
+      return plain({
+        kind: 'asset.probed',
+        assetId: hex(n),
+        recipeHash: hex(91),
+        assetKind,
+        media: { ...media, ...told, lens: null },
+        problem: null,
+      })
+    }
     default: {
       const field = (['title', 'note', 'rating', 'trashed'] as const)[draw(4)] ?? 'title'
       const key = `${n} ${field}`

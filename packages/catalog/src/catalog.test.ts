@@ -93,7 +93,7 @@ const titles = async (text: string, more: object = {}): Promise<string[]> =>
 
 /** Everything the catalog holds, for comparing two of them. */
 async function dump(): Promise<unknown> {
-  const tables = ['assets', 'locations', 'blobs', 'derivatives', 'fields', 'conflicts', 'cameras', 'captures', 'capture_gaps']
+  const tables = ['assets', 'probes', 'locations', 'blobs', 'derivatives', 'fields', 'conflicts', 'cameras', 'captures', 'capture_gaps']
   const all = await Promise.all(
     tables.map((table) => pool.query(`SELECT to_jsonb(t) AS row FROM catalog_${table} t ORDER BY to_jsonb(t)::text`)),
   )
@@ -135,6 +135,37 @@ test('the catalog is the same whatever order the ops arrive in', async () => {
   await pool.query(`UPDATE catalog_fields SET field = 'x' WHERE field = 'title'`)
   await ingest(pool, feed([entry(8, set(1, 'rating', 2))], 'order-1'))
   expect(await shows()).toMatchObject({ title: 'from-pi.jpg' })
+})
+
+const probed = (n: number, extra: Partial<MediaInfo>, assetKind: 'video' | 'audio' = 'video'): OpBody => ({
+  kind: 'asset.probed',
+  assetId: hex(n),
+  recipeHash: hex(90),
+  assetKind,
+  media: media({ mimeType: 'video/quicktime', width: null, height: null, orientation: null, ...extra }),
+  problem: null,
+})
+
+test('what was read later fills a film’s length, date and kind, in whatever order it is told; what a person entered stays', async () => {
+  const bodies: [OpBody, string][] = [
+    [ingested(1, 'film.mov', { durationMs: null, lens: 'FE 35mm' }), hlc(10)],
+    [set(1, 'title', 'Harbour'), hlc(20)],
+    [set(1, 'trashed', true), hlc(21)],
+    [probed(1, { durationMs: 1_000, container: 'old' }, 'audio'), hlc(30)],
+    [probed(1, { durationMs: 9_000, container: 'mov', videoCodec: 'hevc', takenAtMs: 77, cameraMake: 'Sony' }), hlc(40, 'mac')],
+    [ingested(1, 'copy.mov', { durationMs: null, lens: 'other' }), hlc(50, 'mac')],
+  ]
+  const dumps: unknown[] = []
+  for (const [round, order] of [bodies, bodies.toReversed(), [...bodies.slice(3), ...bodies.slice(0, 3)]].entries()) {
+    for (const [index, [body, at]] of order.entries()) await ingest(pool, feed([entry(index + 1, body, at)], `probed-${round}`))
+    const asset = await getAsset(pool, hex(1))
+    expect(asset).toMatchObject({ title: 'Harbour', trashed: true, kind: 'video', durationMs: 9_000, sortMs: 77, sizeBytes: 1_001 })
+    expect(asset?.media).toMatchObject({ container: 'mov', videoCodec: 'hevc', lens: 'FE 35mm', width: 4_000 })
+    expect(await titles('hevc sony 35mm', { trashed: true })).toEqual(['Harbour'])
+    dumps.push(await pool.query('SELECT media, "ingestedMedia" FROM catalog_assets').then(({ rows }) => rows))
+  }
+  expect(dumps[1]).toEqual(dumps[0])
+  expect(dumps[2]).toEqual(dumps[0])
 })
 
 test('an edit whose author issued it again with an earlier stamp no longer wins', async () => {

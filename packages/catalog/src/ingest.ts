@@ -6,6 +6,7 @@ import { rowsOf, type CameraRow, type Rows } from './rows.ts'
 
 const TABLES = [
   'catalog_assets',
+  'catalog_probes',
   'catalog_locations',
   'catalog_blobs',
   'catalog_derivatives',
@@ -80,7 +81,7 @@ async function writeCursor(db: PoolClient, cursor: Cursor): Promise<Cursor> {
 }
 
 function touchedAssets(rows: Rows, moved: readonly string[]): string[] {
-  const ids = new Set<string>([...rows.assets.keys(), ...moved])
+  const ids = new Set<string>([...rows.assets.keys(), ...rows.probes.keys(), ...moved])
   for (const location of rows.locations.values()) if (location.assetId !== '') ids.add(location.assetId)
   for (const field of rows.fields.values()) if (field.noun === 'asset') ids.add(field.subject)
   return [...ids]
@@ -97,6 +98,7 @@ async function write(db: PoolClient, rows: Rows): Promise<string[]> {
       ? { rows: [] }
       : await db.query<{ assetId: string }>('SELECT DISTINCT "assetId" FROM catalog_locations WHERE key = ANY($1)', [keys])
   await put(ASSETS, rows.assets)
+  await put(PROBES, rows.probes)
   await put(LOCATIONS, rows.locations)
   await put(BLOBS, rows.blobs)
   await put(DERIVATIVES, rows.derivatives)
@@ -134,10 +136,16 @@ SELECT id, kind, "ingestedTitle", "ingestedTitle", "ingestedHlc", "sizeBytes", o
 FROM jsonb_to_recordset($1::jsonb) AS r(id text, kind text, "ingestedTitle" text, "ingestedHlc" text, "sizeBytes" bigint, origin text, media jsonb,
   "cameraModel" text, "captureId" text, "captureCameraId" text, "captureStartedMs" bigint, "captureEndedMs" bigint)
 ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, "ingestedTitle" = excluded."ingestedTitle", "ingestedHlc" = excluded."ingestedHlc",
-  "sizeBytes" = excluded."sizeBytes", origin = excluded.origin, media = excluded.media, "cameraModel" = excluded."cameraModel",
+  "sizeBytes" = excluded."sizeBytes", origin = excluded.origin, media = excluded.media, "ingestedMedia" = NULL, "cameraModel" = excluded."cameraModel",
   "captureId" = excluded."captureId", "captureCameraId" = excluded."captureCameraId",
   "captureStartedMs" = excluded."captureStartedMs", "captureEndedMs" = excluded."captureEndedMs"
 WHERE excluded."ingestedHlc" COLLATE "C" < a."ingestedHlc" COLLATE "C"`
+
+const PROBES = `
+INSERT INTO catalog_probes AS p ("assetId", kind, media, hlc)
+SELECT * FROM jsonb_to_recordset($1::jsonb) AS r("assetId" text, kind text, media jsonb, hlc text)
+ON CONFLICT ("assetId") DO UPDATE SET kind = excluded.kind, media = excluded.media, hlc = excluded.hlc
+WHERE ${NEWER('p')}`
 
 const LOCATIONS = `
 INSERT INTO catalog_locations AS l (key, "assetId", "nodeId", root, "pathEncoding", path, "sizeBytes", "modifiedAtMs", gone, hlc)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Json } from '@thatdam/protocol/canonical'
 import type { OpFeedEntry } from '@thatdam/protocol/local'
-import type { Op, OpBody, OpOf } from '@thatdam/protocol/ops'
+import type { MediaInfo, Op, OpBody, OpOf } from '@thatdam/protocol/ops'
 
 /*
  * A batch of ops as rows, at most one per key: an upsert may not touch a row twice. Which op wins is decided by the ops alone (never by
@@ -21,6 +21,12 @@ export interface AssetRow {
   captureCameraId: string | null
   captureStartedMs: number | null
   captureEndedMs: number | null
+}
+export interface ProbeRow {
+  assetId: string
+  kind: string
+  media: Json
+  hlc: string
 }
 export interface LocationRow {
   key: string
@@ -90,6 +96,7 @@ export interface GapRow {
 
 export interface Rows {
   assets: Map<string, AssetRow>
+  probes: Map<string, ProbeRow>
   locations: Map<string, LocationRow>
   blobs: Map<string, BlobRow>
   derivatives: Map<string, DerivativeRow>
@@ -118,6 +125,9 @@ function keep<T>(map: Map<string, T>, key: string, row: T, beats: (row: NoInfer<
 }
 const later = (row: { hlc: string }, before: { hlc: string }): boolean => row.hlc > before.hlc
 
+export const cameraModelOf = ({ cameraMake, cameraModel }: MediaInfo): string | null =>
+  [cameraMake, cameraModel].filter(Boolean).join(' ').trim() || null
+
 function assetRow(body: OpOf<'asset.ingested'>, hlc: string): AssetRow {
   return {
     id: body.assetId,
@@ -127,7 +137,7 @@ function assetRow(body: OpOf<'asset.ingested'>, hlc: string): AssetRow {
     sizeBytes: body.sizeBytes,
     origin: body.origin,
     media: body.media,
-    cameraModel: [body.media.cameraMake, body.media.cameraModel].filter(Boolean).join(' ').trim() || null,
+    cameraModel: cameraModelOf(body.media),
     captureId: body.capture?.captureId ?? null,
     captureCameraId: body.capture?.cameraId ?? null,
     captureStartedMs: body.capture?.startedAtMs ?? null,
@@ -203,6 +213,9 @@ function put(rows: Rows, { op, nodeId }: OpFeedEntry, body: OpBody): void {
       // The first sight of the same bytes names them, whichever node's op arrives first.
       keep(rows.assets, body.assetId, assetRow(body, op.hlc), (row, before) => row.ingestedHlc < before.ingestedHlc)
       return
+    case 'asset.probed':
+      keep(rows.probes, body.assetId, { assetId: body.assetId, kind: body.assetKind, media: body.media, hlc: op.hlc }, later)
+      return
     case 'location.seen':
     case 'location.gone':
       keep(rows.locations, locationKey(body), locationRow(body, op.hlc), later)
@@ -261,6 +274,7 @@ function put(rows: Rows, { op, nodeId }: OpFeedEntry, body: OpBody): void {
 export function rowsOf(entries: readonly OpFeedEntry[]): Rows {
   const rows: Rows = {
     assets: new Map(),
+    probes: new Map(),
     locations: new Map(),
     blobs: new Map(),
     derivatives: new Map(),

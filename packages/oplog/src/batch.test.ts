@@ -59,6 +59,7 @@ describe('who may sign', () => {
     })
     expect(Object.fromEntries(verdicts.map(([kind, ...rest]) => [kind, rest]))).toEqual({
       'asset.ingested': [true, true, true],
+      'asset.probed': [true, true, true],
       'location.seen': [true, false, false],
       'location.gone': [true, false, false],
       'blob.stored': [true, false, false],

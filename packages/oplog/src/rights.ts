@@ -12,6 +12,7 @@ export type RightsVerdict = { ok: true } | { ok: false; reason: 'not-its-own' | 
  */
 const RIGHTS: Record<OpKind, 'member' | 'own-node' | 'admitter'> = {
   'asset.ingested': 'member',
+  'asset.probed': 'member',
   'location.seen': 'own-node',
   'location.gone': 'own-node',
   'blob.stored': 'own-node',

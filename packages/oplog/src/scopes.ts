@@ -6,6 +6,7 @@ import type { OpKind, OpScope } from '@thatdam/protocol/ops'
  */
 const SCOPES: Record<OpKind, OpScope> = {
   'asset.ingested': 'library',
+  'asset.probed': 'library',
   'location.seen': 'library',
   'location.gone': 'library',
   'blob.stored': 'library',

@@ -61,6 +61,20 @@ const assetIngested = z.object({
   /** For a recording: camera and time span. */
   capture: z.nullable(z.object({ captureId: z.string(), cameraId: CameraId, startedAtMs: UnixMs, endedAtMs: UnixMs })),
 })
+/**
+ * What reading a file told, by whoever read it, where `asset.ingested` could not say it. Of several the latest by its stamp counts. A file that is
+ * broken is told too, so that it is not read for ever; another recipe hash (a better reader) reads again.
+ */
+const assetProbed = z.object({
+  kind: z.literal('asset.probed'),
+  assetId: AssetId,
+  /** Of `media-info`. */
+  recipeHash: Sha256Hex,
+  assetKind: AssetKind,
+  media: MediaInfo,
+  /** What is wrong with the file: one sentence. */
+  problem: z.nullable(z.string().check(z.maxLength(500))),
+})
 /** An original was seen at a place (an in-place file counts as zero stored copies). Keyed by (nodeId, root, path). */
 const locationSeen = z.object({
   kind: z.literal('location.seen'),
@@ -185,6 +199,7 @@ const sessionEnded = z.object({
 /** One change of shared state. Who may sign each kind, and in which log it goes: packages/oplog. */
 export const OpBody = z.discriminatedUnion('kind', [
   assetIngested,
+  assetProbed,
   locationSeen,
   locationGone,
   blobStored,
@@ -206,6 +221,12 @@ export const OpBody = z.discriminatedUnion('kind', [
 export type OpBody = z.infer<typeof OpBody>
 export type OpKind = OpBody['kind']
 export type OpOf<K extends OpKind> = Extract<OpBody, { kind: K }>
+
+/** Whoever took this asset in lacked the program that reads its kind: `asset.probed` is wanted. An SVG has no size of its own. */
+export function isUnread({ assetKind, media }: Pick<OpOf<'asset.ingested'>, 'assetKind' | 'media'>): boolean {
+  if (assetKind === 'photo') return media.width === null && media.mimeType !== 'image/svg+xml'
+  return assetKind !== 'other' && media.container === null
+}
 
 export const Op = z.object({ id: OpId, hlc: Hlc, body: OpBody })
 export type Op = z.infer<typeof Op>
