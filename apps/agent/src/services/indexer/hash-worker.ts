@@ -1,8 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { FileIdentity } from '@thatdam/store/locations'
-
-/** Bytes of a file's beginning that come back with its hash: enough for its type, and for the whole header of most pictures. */
-const HEAD_BYTES = 64 * 1024
+import { HEAD_BYTES } from './kinds.ts'
 
 export type HashResult =
   | { readonly ok: true; readonly sha256: string; readonly head: Buffer; readonly identity: FileIdentity }

@@ -5,6 +5,9 @@ export interface MediaType {
   readonly mimeType: string
 }
 
+/** Of a file's beginning: enough for its type, and for the whole header of most pictures. */
+export const HEAD_BYTES = 64 * 1024
+
 const photo = (mimeType: string): MediaType => ({ kind: 'photo', mimeType })
 const video = (mimeType: string): MediaType => ({ kind: 'video', mimeType })
 const audio = (mimeType: string): MediaType => ({ kind: 'audio', mimeType })

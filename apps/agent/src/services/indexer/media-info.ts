@@ -1,4 +1,4 @@
-import type { AssetKind, MediaInfo } from '@thatdam/protocol/ops'
+import type { MediaInfo } from '@thatdam/protocol/ops'
 import { parseStamp, takenAt, type TakenAt, type Tags } from './taken-at.ts'
 import type { MediaType } from './kinds.ts'
 
@@ -174,7 +174,7 @@ export function combine(
   type: MediaType,
   tags: ProbedTags | null,
   streams: ProbedStreams | null,
-): { readonly kind: AssetKind; readonly media: MediaInfo } {
+): { readonly kind: MediaType['kind']; readonly media: MediaInfo } {
   const media: MediaInfo = { mimeType: type.mimeType, ...EMPTY }
   Object.assign(media, told(tags?.media), told(streams?.media), tags?.takenAt ?? streams?.takenAt ?? {})
   if (type.kind === 'photo') media.durationMs = null

@@ -1,46 +1,25 @@
-import { extname } from 'node:path'
-import type { AssetKind, MediaInfo } from '@thatdam/protocol/ops'
-import { ExifReader } from './exiftool.ts'
-import { ffprobe } from './ffprobe.ts'
 import { decideType } from './kinds.ts'
-import { readJpegTags } from './jpeg.ts'
-import { Lanes } from './lanes.ts'
-import { combine, fromExiftool, fromFfprobe, type ProbedStreams, type ProbedTags } from './media-info.ts'
+import { MediaReader, type MediaReaderOptions, type Probed } from './media-reader.ts'
 import { OddNames } from './odd-names.ts'
-import type { Tags } from './taken-at.ts'
-import { ToolError } from './tool.ts'
 
-export interface Probed {
-  readonly kind: AssetKind
-  readonly media: MediaInfo
-  /** The file is an asset all the same, but something is wrong with it: one sentence. */
-  readonly problem: string | null
-}
-
-export interface ProbeOptions {
-  readonly ffprobePath: string | null
+export interface ProbeOptions extends MediaReaderOptions {
   /** This process's own folder for links. */
   readonly linkFolder: string
-  readonly maxParallel: number
-  readonly signal: AbortSignal
 }
 
 /** Tells what a file is. Whatever fails, the answer has what is known. */
 export class Prober {
-  private readonly options: ProbeOptions
-  private readonly exif: ExifReader
+  private readonly reader: MediaReader
   private readonly names: OddNames
-  private readonly lanes: Lanes
-  /** Said once, on the page: metadata is poor because a program is missing. */
-  missingTool: string | null = null
 
   constructor(options: ProbeOptions) {
-    this.options = options
-    this.exif = new ExifReader(options.signal)
+    this.reader = new MediaReader(options)
     this.names = new OddNames(options.linkFolder)
-    this.lanes = new Lanes(options.maxParallel)
-    if (options.ffprobePath === null)
-      this.missingTool = 'ffmpeg is missing: films and sounds are listed without their length until it is installed.'
+  }
+
+  /** Said once, on the page: metadata is poor because a program is missing. */
+  get missingTool(): string | null {
+    return this.reader.missingTool
   }
 
   /** Null: no media at all. `head`: its first bytes. */
@@ -49,12 +28,8 @@ export class Prober {
     if (!type) return null
     const named = this.names.name(absolute)
     try {
-      const [tags, streams] = await Promise.all([
-        this.tags(named.path, type.mimeType === 'image/jpeg' ? readJpegTags(head) : null),
-        type.kind === 'photo' ? noStreams() : this.streams(named.path),
-      ])
-      const { kind, media } = combine(type, tags.value, streams.value)
-      return { kind, media, problem: problem ?? streams.problem ?? this.photoProblem(type.kind, media, tags) }
+      const probed = await this.reader.read(named.path, type, head)
+      return { ...probed, problem: problem ?? probed.problem }
     } finally {
       named.release()
     }
@@ -63,55 +38,4 @@ export class Prober {
   close(): void {
     this.names.close()
   }
-
-  private photoProblem(kind: AssetKind, media: MediaInfo, tags: Answer<ProbedTags>): string | null {
-    if (kind !== 'photo' || media.mimeType === 'image/svg+xml') return null
-    if (tags.problem !== null) return tags.problem
-    if (tags.value?.error) return `This picture is broken (${tags.value.error}).`
-    return tags.value && media.width === null ? 'This picture is broken: it does not say how large it is.' : null
-  }
-
-  /** `known`: what the file's head told already. */
-  private async tags(path: string, known: Tags | null): Promise<Answer<ProbedTags>> {
-    if (known) return { value: fromExiftool(known), problem: null }
-    try {
-      return { value: fromExiftool(await this.exif.read(path)), problem: null }
-    } catch (error) {
-      return { value: null, problem: this.toolProblem(error, 'exiftool', 'pictures are listed without camera, date and place') }
-    }
-  }
-
-  private async streams(path: string): Promise<Answer<ProbedStreams>> {
-    if (this.options.ffprobePath === null) return noStreams()
-    try {
-      const program = this.options.ffprobePath
-      const result = await this.lanes.run(() => ffprobe(program, path, this.options.signal))
-      if ('error' in result) return { value: null, problem: `This ${extname(path).slice(1) || 'media'} file is broken (${result.error}).` }
-      const value = fromFfprobe(result.json)
-      const empty = !value.hasVideo && !value.hasAudio
-      return { value, problem: empty ? 'This file has neither picture nor sound that can be played.' : null }
-    } catch (error) {
-      return { value: null, problem: this.toolProblem(error, 'ffprobe', 'films and sounds are listed without their length') }
-    }
-  }
-
-  /** A missing program is said once for all files; a limit that one file broke is that file's problem. */
-  private toolProblem(error: unknown, tool: string, effect: string): string | null {
-    if (!(error instanceof ToolError)) throw error
-    if (error.kind === 'aborted') throw error
-    if (error.kind === 'missing') {
-      this.missingTool = `${tool} ${error.message}: ${effect} until that is mended.`
-      return null
-    }
-    return `This file is broken or meant to do harm: reading it ${error.message}.`
-  }
-}
-
-interface Answer<T> {
-  readonly value: T | null
-  readonly problem: string | null
-}
-
-function noStreams(): Answer<ProbedStreams> {
-  return { value: null, problem: null }
 }

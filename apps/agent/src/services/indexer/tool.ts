@@ -34,6 +34,8 @@ export class ToolError extends Error {
   }
 }
 
+/** What prlimit(1), and env(1) of a script, end with where they cannot run or do not find the program: exiftool without Perl. */
+const CANNOT_RUN = new Set([126, 127])
 const STDERR_MAX_BYTES = 16 * 1024
 const NICE = 10
 const PRLIMIT = ['/usr/bin/prlimit', '/bin/prlimit'].find((path) => {
@@ -82,6 +84,8 @@ export function runTool(program: string, args: readonly string[], limits: ToolLi
     child.once('close', (code) => {
       clearTimeout(timer)
       limits.signal?.removeEventListener('abort', aborted)
+      if (code !== null && CANNOT_RUN.has(code))
+        broken ??= new ToolError('missing', `does not run here (${lastWords(stderr.toString('utf8'))})`)
       if (broken) reject(broken)
       else resolve({ code, stdout: Buffer.concat(chunks), stderr: stderr.toString('utf8') })
     })
