@@ -15,7 +15,7 @@ export type Fence = z.infer<typeof Fence>
 
 export const JobId = z.string().check(z.regex(/^derive\/[0-9a-f]{64}\/[0-9a-f]{16}$/, 'not the id of a job'))
 
-/** Previews of one source. */
+/** Previews of one source, and what the file says of itself (`media-info`). */
 export const DeriveJob = z.object({
   jobId: JobId,
   fence: Fence,

@@ -12,10 +12,11 @@ export interface DerivativeJob {
 const bytes = (hex: string): Buffer => Buffer.from(hex, 'hex')
 const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex')
 
-/** The node's derivatives: what is to be made, what was made, and what cannot be made and why. Written by the deriver alone. */
+/** The node's derivatives, and what is read of its sources: what is to be made, what was made, and what cannot be made and why. Written by the deriver alone. */
 export class Derivatives {
   private readonly db: DatabaseSync
   private readonly selectMade: StatementSync
+  private readonly setKnown: StatementSync
   private readonly insertPending: StatementSync
   private readonly setMade: StatementSync
   private readonly setFailed: StatementSync
@@ -27,6 +28,7 @@ export class Derivatives {
     this.insertPending = db.prepare(
       "INSERT OR IGNORE INTO derivatives (source, recipeHash, recipe, state, kind, mimeType, durationMs) VALUES (?, ?, ?, 'pending', ?, ?, ?)",
     )
+    this.setKnown = db.prepare("UPDATE derivatives SET kind = ?, mimeType = ?, durationMs = ? WHERE source = ? AND kind <> ''")
     this.setMade = db.prepare(
       `INSERT INTO derivatives (source, recipeHash, recipe, state, kind, mimeType, sha256) VALUES (?, ?, ?, 'made', '', '', ?)
        ON CONFLICT (source, recipeHash) DO UPDATE SET state = 'made', sha256 = excluded.sha256, reason = NULL`,
@@ -38,18 +40,28 @@ export class Derivatives {
     this.setState = db.prepare('UPDATE derivatives SET state = ? WHERE source = ? AND state = ?')
   }
 
-  /** SHA-256 of the derivative's blob; null while it is not made. */
+  /** SHA-256 of the derivative's blob; null while it is not made, and for one without a blob. */
   find(source: string, recipeHash: string): string | null {
-    const row = this.selectMade.get(bytes(source), bytes(recipeHash)) as { sha256: Uint8Array } | undefined
-    return row ? hex(row.sha256) : null
+    const row = this.selectMade.get(bytes(source), bytes(recipeHash)) as { sha256: Uint8Array | null } | undefined
+    return row?.sha256 ? hex(row.sha256) : null
+  }
+
+  has(source: string, recipeHash: string): boolean {
+    return this.selectMade.get(bytes(source), bytes(recipeHash)) !== undefined
   }
 
   want(job: Omit<DerivativeJob, 'recipes'>, recipe: string, recipeHash: string): void {
     this.insertPending.run(bytes(job.source), bytes(recipeHash), recipe, job.kind, job.mimeType, job.durationMs)
   }
 
-  made(source: string, recipe: string, recipeHash: string, sha256: string): void {
-    this.setMade.run(bytes(source), bytes(recipeHash), recipe, bytes(sha256))
+  /** More is known of a source than when it was wanted: what is still to be made of it is made by that. */
+  describe({ source, kind, mimeType, durationMs }: Omit<DerivativeJob, 'recipes'>): void {
+    this.setKnown.run(kind, mimeType, durationMs, bytes(source))
+  }
+
+  /** `sha256`: null where what was made is told in the op-log alone. */
+  made(source: string, recipe: string, recipeHash: string, sha256: string | null): void {
+    this.setMade.run(bytes(source), bytes(recipeHash), recipe, sha256 === null ? null : bytes(sha256))
   }
 
   failed(source: string, recipe: string, recipeHash: string, reason: string): void {

@@ -180,15 +180,6 @@ export class Locations {
     })
   }
 
-  /** Films and sounds are told anew at the next walk: they were taken in without the program that knows them. */
-  forgetFilms(): void {
-    const films = "(SELECT sha256 FROM assets WHERE mimeType LIKE 'video/%' OR mimeType LIKE 'audio/%')"
-    this.transaction(() => {
-      this.statement(`UPDATE files SET mtimeNs = -1 WHERE sha256 IN ${films}`).run()
-      this.statement("DELETE FROM assets WHERE mimeType LIKE 'video/%' OR mimeType LIKE 'audio/%'").run()
-    })
-  }
-
   /** The newest failures, with their place. */
   errors(limit: number): { readonly root: string; readonly path: Buffer; readonly reason: string }[] {
     const rows = this.statement(

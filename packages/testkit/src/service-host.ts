@@ -27,6 +27,8 @@ export class FakeAgent {
   feedId = randomBytes(8).toString('hex')
   /** What other machines have. */
   readonly sources = new Map<string, Buffer>()
+  /** What was asked of them, in order. */
+  readonly askedSources: string[] = []
   /** Of these, the next answer breaks off half way. */
   readonly brittle = new Set<string>()
   /** While true, appends are answered with 503. */
@@ -95,6 +97,7 @@ export class FakeAgent {
   }
 
   private source(sha256: string, response: ServerResponse): void {
+    this.askedSources.push(sha256)
     const bytes = this.sources.get(sha256)
     if (bytes === undefined) return send(response, 503, { error: { code: 'UNAVAILABLE', message: 'Nobody has it.' } })
     response.writeHead(200, { 'content-length': bytes.length })

@@ -52,6 +52,16 @@ const asset = (name: string, assetKind: 'photo' | 'video' | 'other' = 'photo'): 
   media: { mimeType: 'image/jpeg', durationMs: null } as MediaInfo,
   capture: null,
 })
+const film = (name: string, container: string | null): OpBody => ({ ...asset(name, 'video'), media: filmMedia(container, null) }) as OpBody
+const filmMedia = (container: string | null, durationMs: number | null) => ({ mimeType: 'video/mp4', container, durationMs }) as MediaInfo
+const probed = (name: string, problem: string | null = null, hash = recipeHash('media-info')): OpBody => ({
+  kind: 'asset.probed',
+  assetId: sha(name),
+  recipeHash: hash,
+  assetKind: 'video',
+  media: filmMedia(problem === null ? 'mp4' : null, problem === null ? 2_000 : null),
+  problem,
+})
 const made = (name: string, recipe: 'thumb-320' | 'thumb-1280'): OpBody => ({
   kind: 'derivative.made',
   sourceSha256: sha(name),
@@ -63,6 +73,7 @@ const made = (name: string, recipe: 'thumb-320' | 'thumb-1280'): OpBody => ({
   width: 1,
   height: 1,
 })
+const previews = (name: string): OpBody[] => [made(name, 'thumb-320'), made(name, 'thumb-1280')]
 const failed = (name: string, recipe: 'thumb-320' | 'thumb-1280'): OpBody => ({
   kind: 'derivative.failed',
   sourceSha256: sha(name),
@@ -111,6 +122,31 @@ test('an asset lacks previews until all are made or given up, whatever is told f
     sha('a thumb-320'),
     null,
   ])
+})
+
+test('a film that could not be read where it lies is to be read, once, and its previews are made by what was read', () => {
+  const wants = (name: string): string[] => index.openRecipes(sha(name)).map(({ recipe }) => recipe)
+  index.take(entries('win', film('read', 'mp4'), film('unread', null)))
+  expect([wants('read'), wants('unread')]).toEqual([
+    ['thumb-320', 'thumb-1280'],
+    ['thumb-320', 'thumb-1280', 'media-info'],
+  ])
+  // A reader of another version is not asked whether ours is wanted.
+  index.take(entries('pi', probed('unread', null, sha('older'))))
+  expect(wants('unread')).toContain('media-info')
+  index.take(entries('pi', probed('unread')))
+  expect([wants('unread'), index.lacking(1, 10)]).toMatchObject([['thumb-320', 'thumb-1280'], [{ durationMs: 2_000, kind: 'video' }]])
+  index.take(entries('pi', made('unread', 'thumb-320'), made('unread', 'thumb-1280')))
+  expect(index.isLacking(sha('unread'))).toBe(false)
+})
+
+test('whatever is told first: read in one place and not in another is to be read; told broken, it is not', () => {
+  index.take(entries('win', film('a', 'mp4'), film('a', null), film('b', null), film('b', 'mp4'), ...previews('a'), ...previews('b')))
+  index.take(entries('mac', film('c', 'mp4'), ...previews('c'), film('c', null)))
+  expect(index.lacking(0, 10).map(({ source }) => source)).toEqual([sha('a'), sha('b'), sha('c')])
+  index.take(entries('pi', probed('a', 'This film is broken.'), probed('b'), probed('c'), probed('d'), film('d', null), ...previews('d')))
+  expect(index.lacking(0, 10)).toEqual([])
+  expect(index.preview(sha('a'), 'thumb-320')).toBe(sha('a thumb-320'))
 })
 
 test('it goes on after a restart, begins anew with another feed, and a damaged file is made again', () => {

@@ -3,9 +3,10 @@ import { rmSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { NodeId, Sha256Hex } from '@thatdam/protocol/ids'
 import type { OpFeedEntry } from '@thatdam/protocol/local'
-import type { AssetKind, OpBody, OpOf } from '@thatdam/protocol/ops'
+import { isUnread, type AssetKind, type OpBody, type OpOf } from '@thatdam/protocol/ops'
+import type { RecipeName } from '@thatdam/protocol/recipes'
 import { getMeta, setMeta, transaction } from '@thatdam/store/index-db'
-import { RECIPE_NAMES, recipeHash } from '@thatdam/store/recipe-hash'
+import { RECIPE_NAMES, RECIPES_KEY, recipeHash, wantedRecipes } from '@thatdam/store/recipe-hash'
 
 /*
  * `STATE_DIR/library.db`: what the op-log says about bytes, on machines that carry the whole log. Only a cache of the log: a damaged one, one of
@@ -13,8 +14,8 @@ import { RECIPE_NAMES, recipeHash } from '@thatdam/store/recipe-hash'
  *
  *   blobs     whole copies in stores: who has which, and at which place of the feed that was learned
  *   places    originals in their folders; the key is a hash of machine, root and path
- *   derived   previews that were made (their blob), or that cannot be made (null)
- *   lacking   assets whose previews are not all made
+ *   derived   by recipe: previews that were made (their blob), or that cannot be made (null); that a file was read (null)
+ *   lacking   assets of which something is wanted and not there
  */
 const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -26,12 +27,10 @@ CREATE TABLE places (place BLOB PRIMARY KEY, node INTEGER NOT NULL, sha256 BLOB 
 CREATE INDEX places_sha256 ON places (sha256);
 CREATE TABLE derived (source BLOB NOT NULL, recipe INTEGER NOT NULL, sha256 BLOB, PRIMARY KEY (source, recipe)) WITHOUT ROWID;
 CREATE TABLE lacking (source BLOB PRIMARY KEY, author INTEGER NOT NULL, kind TEXT NOT NULL, mimeType TEXT NOT NULL, durationMs REAL,
-  sizeBytes INTEGER NOT NULL, position INTEGER NOT NULL) WITHOUT ROWID;
+  sizeBytes INTEGER NOT NULL, isUnread INTEGER NOT NULL, position INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX lacking_position ON lacking (position);
 `
-const VERSION = 1
-/** With another set of recipes, other previews are missing. */
-const RECIPES_KEY = RECIPE_NAMES.map(recipeHash).join()
+const VERSION = 2
 const RECIPE_NUMBERS: ReadonlyMap<string, number> = new Map(RECIPE_NAMES.map((name, index) => [recipeHash(name), index]))
 /** Of an original with more places, the first are enough. */
 const HOLDERS_MAX = 32
@@ -51,7 +50,7 @@ export interface KnownBlob {
   readonly sizeBytes: number
 }
 
-/** An asset whose previews are not all made. */
+/** An asset of which something is wanted: previews, or what its file says of itself. */
 export interface LackingAsset {
   readonly source: Sha256Hex
   /** Whose log names it. */
@@ -164,7 +163,7 @@ export class LibraryIndex {
     return { blobs, position: rows.at(-1)?.position ?? after }
   }
 
-  /** Assets without previews, as they were told, after this place of the feed. */
+  /** Assets that lack something, as they were told, after this place of the feed. */
   lacking(after: number, limit: number): LackingAsset[] {
     const rows = this.all(
       `SELECT source, nodes.nodeId AS author, kind, mimeType, durationMs, sizeBytes, position
@@ -181,8 +180,7 @@ export class LibraryIndex {
 
   /** Of an asset, the recipes that nobody made and nobody gave up. */
   openRecipes(source: Sha256Hex): { readonly recipe: string; readonly recipeHash: string }[] {
-    const done = new Set(this.all('SELECT recipe FROM derived WHERE source = ?', bytes(source)).map((row) => Number(row['recipe'])))
-    return RECIPE_NAMES.flatMap((recipe, index) => (done.has(index) ? [] : [{ recipe, recipeHash: recipeHash(recipe) }]))
+    return this.open(source, this.isKnownUnread(source)).map((recipe) => ({ recipe, recipeHash: recipeHash(recipe) }))
   }
 
   /** The blob of a preview; null: it is not made. */
@@ -212,23 +210,42 @@ export class LibraryIndex {
       this.run('INSERT OR REPLACE INTO places (place, node, sha256) VALUES (?, ?, ?)', placeOf(body), node, bytes(body.assetId))
     } else if (kind === 'location.gone') this.run('DELETE FROM places WHERE place = ?', placeOf(body))
     else if (kind === 'asset.ingested') this.ingested(body, author, position)
+    else if (kind === 'asset.probed') this.probed(body)
     else if (kind === 'derivative.made') this.derived(body.sourceSha256, body.recipeHash, body.sha256)
     else if (kind === 'derivative.failed') this.derived(body.sourceSha256, body.recipeHash, null)
   }
 
+  /** Of machines that have the same file, one may have read it and another not: as long as nobody told what is in it, it is wanted. */
   private ingested(body: OpOf<'asset.ingested'>, author: NodeId, position: number): void {
     const { assetId, assetKind, media, sizeBytes } = body
-    if (assetKind === 'other' || this.isWhole(assetId)) return
+    if (assetKind === 'other' || this.open(assetId, isUnread(body)).length === 0) return
     this.run(
-      'INSERT OR IGNORE INTO lacking (source, author, kind, mimeType, durationMs, sizeBytes, position) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      `INSERT INTO lacking (source, author, kind, mimeType, durationMs, sizeBytes, isUnread, position) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (source) DO UPDATE SET isUnread = max(isUnread, excluded.isUnread)`,
       bytes(assetId),
       this.numberOf(author),
       assetKind,
       media.mimeType,
       media.durationMs,
       sizeBytes,
+      Number(isUnread(body)),
       position,
     )
+  }
+
+  /** What is still to be made of it is made by what is known of it now. */
+  private probed({ assetId, assetKind, media, recipeHash: hash }: OpOf<'asset.probed'>): void {
+    if (assetKind !== 'other') {
+      const { mimeType, durationMs } = media
+      this.run(
+        'UPDATE lacking SET kind = ?, mimeType = ?, durationMs = ? WHERE source = ?',
+        assetKind,
+        mimeType,
+        durationMs,
+        bytes(assetId),
+      )
+    }
+    this.derived(assetId, hash, null)
   }
 
   /** One machine may fail at what another makes: what was made stays. */
@@ -242,12 +259,16 @@ export class LibraryIndex {
       recipe,
       sha256 === null ? null : bytes(sha256),
     )
-    if (this.isWhole(source)) this.run('DELETE FROM lacking WHERE source = ?', bytes(source))
+    if (this.open(source, this.isKnownUnread(source)).length === 0) this.run('DELETE FROM lacking WHERE source = ?', bytes(source))
   }
 
-  private isWhole(source: Sha256Hex): boolean {
-    const [row] = this.all('SELECT count(*) AS n FROM derived WHERE source = ?', bytes(source))
-    return Number(row?.['n']) >= RECIPE_NAMES.length
+  private open(source: Sha256Hex, isAssetUnread: boolean): RecipeName[] {
+    const done = new Set(this.all('SELECT recipe FROM derived WHERE source = ?', bytes(source)).map((row) => Number(row['recipe'])))
+    return wantedRecipes(isAssetUnread).filter((recipe) => !done.has(RECIPE_NAMES.indexOf(recipe)))
+  }
+
+  private isKnownUnread(source: Sha256Hex): boolean {
+    return this.all('SELECT 1 FROM lacking WHERE source = ? AND isUnread = 1', bytes(source)).length > 0
   }
 
   private numberOf(nodeId: NodeId): number {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import type { RecipeName } from '@thatdam/protocol/recipes'
+import type { PreviewName } from '@thatdam/protocol/recipes'
 import { RECIPE_NAMES } from '@thatdam/store/recipe-hash'
 
 /**
@@ -17,7 +17,7 @@ export class PreviewReader {
   }
 
   /** SHA-256 of the preview's blob, which need not be on this machine. Null: nobody told of one. */
-  find(source: string, recipe: RecipeName): string | null {
+  find(source: string, recipe: PreviewName): string | null {
     const number = RECIPE_NAMES.findIndex((name) => name === recipe)
     try {
       const row = this.statement()?.get(Buffer.from(source, 'hex'), number)

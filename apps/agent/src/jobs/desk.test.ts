@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { WorkNode } from '@thatdam/plan/sharing/contract'
 import type { DeriveJob, JobState } from '@thatdam/protocol/jobs'
 import type { MediaInfo, OpBody } from '@thatdam/protocol/ops'
-import { RECIPE_NAMES, recipeHash } from '@thatdam/store/recipe-hash'
+import { recipeHash, wantedRecipes } from '@thatdam/store/recipe-hash'
 import { LibraryIndex } from '../blobs/library-index.ts'
 import { JobDesk, LEASE_MS } from './desk.ts'
 
@@ -88,7 +88,10 @@ test('previews that are missing are shared out by quota, and what was made makes
   step(desk, ['pi', 'mac'])
   expect([jobsOf(desk, 'pi').length, jobsOf(desk, 'mac').length, desk.counts]).toEqual([2, 2, { waiting: 3, running: 4 }])
   const [first] = jobsOf(desk, 'pi')
-  expect(first).toMatchObject({ holders: ['win'], recipes: RECIPE_NAMES.map((recipe) => ({ recipe, recipeHash: recipeHash(recipe) })) })
+  expect(first).toMatchObject({
+    holders: ['win'],
+    recipes: wantedRecipes(false).map((recipe) => ({ recipe, recipeHash: recipeHash(recipe) })),
+  })
   for (let round = 0; round < 9; round++) {
     for (const nodeId of ['pi', 'mac']) for (const job of jobsOf(desk, nodeId)) made(job)
     step(desk, ['pi', 'mac'])
@@ -153,6 +156,30 @@ test('who cannot is passed over for who can; when nobody can, it waits, longer e
   }
   expect(waits.every((wait) => wait >= 5_000)).toBe(true)
   expect(waits.at(-1)).toBeGreaterThan(waits[0] ?? Infinity)
+})
+
+test('a film that its own machine cannot read goes to one that can; read and shown, or broken, it is done', () => {
+  const at = { assetId: sha('film'), sizeBytes: 9 }
+  const media = { mimeType: 'video/mp4', container: null, durationMs: null } as MediaInfo
+  learn(
+    { kind: 'asset.ingested', ...at, assetKind: 'video', title: 'f', origin: 'indexed', media, capture: null },
+    { kind: 'location.seen', ...at, nodeId: 'pi', root: '/p', path: { encoding: 'utf8', value: 'f.mp4' }, modifiedAtMs: 1 },
+  )
+  const desk = newDesk()
+  step(desk, ['pi', 'mac'])
+  say(desk, 'pi', jobsOf(desk, 'pi'), 'cannot')
+  step(desk, ['pi', 'mac'])
+  const [job] = jobsOf(desk, 'mac')
+  if (!job) throw new Error('one')
+  expect(job.recipes.map(({ recipe }) => recipe)).toEqual(wantedRecipes(true))
+  const { assetId } = at
+  const read = { ...media, container: 'mp4', durationMs: 2_000 }
+  learn({ kind: 'asset.probed', assetId, recipeHash: recipeHash('media-info'), assetKind: 'video', media: read, problem: null })
+  step(desk, ['pi', 'mac'])
+  expect(jobsOf(desk, 'mac')[0]?.recipes.map(({ recipe }) => recipe)).toEqual(wantedRecipes(false))
+  made({ ...job, recipes: job.recipes.filter(({ recipe }) => recipe !== 'media-info') })
+  step(desk, ['pi', 'mac'])
+  expect(desk.counts).toEqual({ waiting: 0, running: 0 })
 })
 
 test('a new leader has the same to do, under later fences', () => {

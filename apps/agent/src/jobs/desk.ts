@@ -1,17 +1,16 @@
-import { createHash } from 'node:crypto'
 import { Board } from '@thatdam/plan/sharing/board'
 import type { WorkNode } from '@thatdam/plan/sharing/contract'
 import { Leases, type Lease } from '@thatdam/plan/sharing/leases'
 import type { NodeId, Sha256Hex } from '@thatdam/protocol/ids'
 import { JOBS_MAX, type DeriveJob, type JobsAnswer, type JobsOrder } from '@thatdam/protocol/jobs'
-import { RECIPE_NAMES, recipeHash } from '@thatdam/store/recipe-hash'
+import { RECIPES_KEY } from '@thatdam/store/recipe-hash'
 import type { LackingAsset, LibraryIndex } from '../blobs/library-index.ts'
 
 /** Without getting on for so long, a machine loses a job. */
 export const LEASE_MS = 60_000
 /** On the board at a time: the op-log holds the rest. It is filled up when fewer than half are left. */
 const QUEUED_MAX = 500
-/** All that lacks previews is looked through again this often: what was set aside comes back. */
+/** All that is lacking is looked through again this often: what was set aside comes back. */
 const AGAIN_EVERY_MS = 60_000
 /** Set aside after every machine could not do a job, or lost it: doubled each time. */
 const ASIDE_MS = 5_000
@@ -21,9 +20,8 @@ const HOLDERS_MAX = 8
 /** Minutes of a core, roughly: what the asker pays and the worker earns. */
 const CREDITS = { photo: 0.02, video: 0.2, audio: 0.1 } as const
 
-/** Of all present recipes: with another version of one, jobs have other names. */
-const RECIPES_ID = createHash('sha256').update(RECIPE_NAMES.map(recipeHash).join()).digest('hex').slice(0, 16)
-const jobIdOf = (source: Sha256Hex): string => `derive/${source}/${RECIPES_ID}`
+/** With another version of a recipe, jobs have other names. */
+const jobIdOf = (source: Sha256Hex): string => `derive/${source}/${RECIPES_KEY.slice(0, 16)}`
 
 export interface Now {
   /** For quiet hours and turns. */
@@ -39,12 +37,13 @@ export interface DeskOptions {
 }
 
 /**
- * The jobs of the ring, on the machine that leads: previews that nobody has made yet. It holds nothing that must survive: what is to be done is what
- * the op-log lacks, so that a new leader begins with the same. It reads no clock and speaks to nobody.
+ * The jobs of the ring, on the machine that leads: previews that nobody has made yet, and files that whoever took them in could not read. It holds
+ * nothing that must survive: what is to be done is what the op-log lacks, so that a new leader begins with the same. It reads no clock and speaks to
+ * nobody.
  *
- *   op-log: assets without previews ─▶ board ─dispatch─▶ lease ─order─▶ machine ─▶ derivative.made in the op-log: done
- *                                        ▲                 └─ cannot, no progress, away: waits again, or is set aside for a while
- *                                        └────────────────────┘
+ *   op-log: what assets lack ─▶ board ─dispatch─▶ lease ─order─▶ machine ─▶ derivative.made, asset.probed in the op-log: done
+ *                                ▲                 └─ cannot, no progress, away: waits again, or is set aside for a while
+ *                                └────────────────────┘
  */
 export class JobDesk {
   private readonly board = new Board()

@@ -1,28 +1,25 @@
 import sharp from 'sharp'
 import type { DerivativeJob } from '@thatdam/store/derivatives'
-import { isRecipeName } from '@thatdam/store/recipe-hash'
+import { isPreviewName } from '@thatdam/store/recipe-hash'
 import { filmFrame, pictureByFfmpeg, soundPicture } from './film.ts'
-import { CannotDerive, decode, decodeEmbedded, encode, type Pixels, type Thumbnail } from './picture.ts'
+import { CannotDerive, decode, decodeEmbedded, encode, NeedsProgram, type Pixels, type Thumbnail } from './picture.ts'
 
 export interface DeriveOptions {
   readonly ffmpegPath: string | null
   readonly signal: AbortSignal
 }
 
-/** This job needs ffmpeg and there is none. */
-export class NeedsFfmpeg extends Error {
-  override readonly name = 'NeedsFfmpeg'
-}
-
 /** Libvips in sharp's build reads these by itself. */
 const SHARP_TYPES = new Set(['image/jpeg', 'image/png', 'image/webp', 'image/gif', 'image/tiff', 'image/avif', 'image/svg+xml'])
 const FFMPEG_TYPES = new Set(['image/bmp', 'image/jp2', 'image/jxl', 'image/vnd.adobe.photoshop'])
 
-/** Makes the wanted sizes of one source from one decode. @throws CannotDerive, NeedsFfmpeg. */
+/** Makes the wanted sizes of one source from one decode. @throws CannotDerive, NeedsProgram. */
 export async function derive(path: string, job: DerivativeJob, options: DeriveOptions): Promise<Thumbnail[]> {
+  const wanted = job.recipes.flatMap(({ recipe }) => (isPreviewName(recipe) ? [recipe] : []))
+  if (wanted.length === 0) return []
   const pixels = await pixelsOf(path, job, options)
   const thumbnails: Thumbnail[] = []
-  for (const { recipe } of job.recipes) if (isRecipeName(recipe)) thumbnails.push(await encode(pixels, recipe))
+  for (const recipe of wanted) thumbnails.push(await encode(pixels, recipe))
   return thumbnails
 }
 
@@ -33,7 +30,7 @@ function pixelsOf(path: string, job: DerivativeJob, options: DeriveOptions): Pro
 }
 
 function needed(options: DeriveOptions): { ffmpegPath: string; signal: AbortSignal } {
-  if (options.ffmpegPath === null) throw new NeedsFfmpeg('ffmpeg is missing')
+  if (options.ffmpegPath === null) throw new NeedsProgram('ffmpeg')
   return { ffmpegPath: options.ffmpegPath, signal: options.signal }
 }
 
@@ -43,7 +40,8 @@ async function photo(path: string, mimeType: string, options: DeriveOptions): Pr
   try {
     return await decodeEmbedded(path, options.signal)
   } catch (error) {
-    if (!(error instanceof CannotDerive) || mimeType !== 'image/heic') throw error
+    const isTried = mimeType === 'image/heic' && (error instanceof CannotDerive || error instanceof NeedsProgram)
+    if (!isTried) throw error
   }
   const expected = await sharp(path)
     .metadata()

@@ -7,7 +7,7 @@ import sharp from 'sharp'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { DeriveStatus } from '@thatdam/protocol/index-status'
 import { JobsAnswer, type JobsOrder } from '@thatdam/protocol/jobs'
-import type { AssetKind, OpBody } from '@thatdam/protocol/ops'
+import type { AssetKind, OpBody, OpOf } from '@thatdam/protocol/ops'
 import { openBlobStore, type BlobStore } from '@thatdam/store/blob-store'
 import { recipeHash } from '@thatdam/store/recipe-hash'
 import { FakeAgent, hostService, temporaryFolder, waitFor, type HostedService } from '@thatdam/testkit/service-host'
@@ -40,13 +40,19 @@ function start(ffmpegPath: string | null = 'ffmpeg'): HostedService {
     stateDir,
     casRoot: join(folder.path, 'cas'),
     ffmpegPath,
+    ffprobePath: ffmpegPath === null ? null : 'ffprobe',
   })
   return service
 }
 const status = (): DeriveStatus | null => (service?.status() ?? null) as DeriveStatus | null
 const sha = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex')
 
-function ingested(assetId: string, kind: 'photo' | 'video' | 'audio', mimeType: string, durationMs: number | null = null): OpBody {
+function ingested(
+  assetId: string,
+  kind: 'photo' | 'video' | 'audio',
+  mimeType: string,
+  { durationMs = null, isRead = true }: { readonly durationMs?: number | null; readonly isRead?: boolean } = {},
+): OpBody {
   const { media } = combine({ kind, mimeType }, null, null)
   const assetKind: AssetKind = kind
   return {
@@ -56,7 +62,7 @@ function ingested(assetId: string, kind: 'photo' | 'video' | 'audio', mimeType: 
     assetKind,
     title: 'x',
     origin: 'uploaded',
-    media: { ...media, durationMs },
+    media: { ...media, durationMs, ...(isRead ? { width: 1, container: 'read' } : {}) },
     capture: null,
   }
 }
@@ -68,9 +74,19 @@ async function add(
   durationMs: number | null = null,
 ): Promise<string> {
   const { sha256 } = await store.put(data)
-  agent.add([ingested(sha256, kind, mimeType, durationMs)])
+  agent.add([ingested(sha256, kind, mimeType, { durationMs })])
   return sha256
 }
+/** One that whoever took it in could not read. */
+async function addUnread(data: Uint8Array, kind: 'photo' | 'video' | 'audio', mimeType: string): Promise<string> {
+  const { sha256 } = await store.put(data)
+  agent.add([ingested(sha256, kind, mimeType, { isRead: false })])
+  return sha256
+}
+const probed = (source: string): Promise<OpOf<'asset.probed'>> =>
+  waitFor(() => agent.ops('asset.probed').find(({ assetId }) => assetId === source) ?? null)
+const hasSaid = (text: RegExp) => (): boolean =>
+  service?.messages.some((message) => message.type === 'running' && text.test(message.reason)) ?? false
 async function thumbs(source: string): Promise<Record<string, Buffer>> {
   const made = await waitFor(() => {
     const found = agent.ops('derivative.made').filter((op) => op.sourceSha256 === source)
@@ -94,6 +110,16 @@ function ffmpeg(output: string, ...args: string[]): Buffer {
   const path = join(folder.path, output)
   execFileSync('ffmpeg', ['-v', 'error', '-y', ...args, path])
   return readFileSync(path)
+}
+
+/** Black for two seconds, then six that show something. */
+const lateFilm = (output: string): Buffer => {
+  const [black, shown] = ['color=black:s=320x180:r=10:d=2', 'testsrc=s=320x180:r=10:d=6'].map((source) => ['-f', 'lavfi', '-i', source])
+  return ffmpeg(output, ...(black ?? []), ...(shown ?? []), '-filter_complex', '[0][1]concat=n=2', '-pix_fmt', 'yuv420p')
+}
+async function isBlack(picture: Buffer | undefined): Promise<boolean> {
+  const { channels } = await sharp(picture).stats()
+  return Math.max(...channels.map((channel) => channel.mean)) < 40
 }
 
 test('pictures get both sizes, upright, in sRGB, never enlarged', async () => {
@@ -126,25 +152,10 @@ test('pictures get both sizes, upright, in sRGB, never enlarged', async () => {
 })
 
 test('a film shows a frame that is not black, turned as it is played; sounds show their cover or their wave', async () => {
-  const late = ffmpeg(
-    'late.mp4',
-    '-f',
-    'lavfi',
-    '-i',
-    'color=black:s=320x180:r=10:d=2',
-    '-f',
-    'lavfi',
-    '-i',
-    'testsrc=s=320x180:r=10:d=6',
-    '-filter_complex',
-    '[0][1]concat=n=2',
-    '-pix_fmt',
-    'yuv420p',
-  )
+  const late = lateFilm('late.mp4')
   start()
   const frame = (await thumbs(await add(late, 'video', 'video/mp4', 8000)))['thumb-320']
-  const { channels } = await sharp(frame).stats()
-  expect(Math.max(...channels.map((channel) => channel.mean))).toBeGreaterThan(40)
+  expect(await isBlack(frame)).toBe(false)
   ffmpeg('flat.mp4', '-f', 'lavfi', '-i', 'testsrc=s=320x180:r=10:d=1', '-pix_fmt', 'yuv420p')
   const turned = ffmpeg('turned.mp4', '-i', join(folder.path, 'flat.mp4'), '-c', 'copy', '-metadata:s:v:0', 'rotate=90')
   expect(await sharp((await thumbs(await add(turned, 'video', 'video/mp4', 1000)))['thumb-320']).metadata()).toMatchObject({
@@ -275,9 +286,7 @@ test('work goes on where it was after a kill, is not done twice, and waits for s
     .toBuffer()
   agent.add([ingested(sha(elsewhere), 'photo', 'image/png')])
   start(null)
-  await waitFor(
-    () => service?.messages.some((message) => message.type === 'running' && /until ffmpeg is installed/.test(message.reason)) ?? false,
-  )
+  await waitFor(hasSaid(/until ffmpeg is installed/))
   await waitFor(() => status()?.waiting === 4)
   await service?.kill()
   start()
@@ -315,6 +324,8 @@ test('pause holds, resume goes on', async () => {
 })
 
 const OTHERS = { kind: 'photo', mimeType: 'image/jpeg', durationMs: null } as const
+const FILM = { kind: 'video', mimeType: 'video/mp4' } as const
+const READING = { recipe: 'media-info', recipeHash: recipeHash('media-info') }
 const RECIPES = ['thumb-320', 'thumb-1280'].map((recipe) => ({ recipe, recipeHash: recipeHash(recipe as 'thumb-320') }))
 
 function jobFor(source: string, sizeBytes: number, count: number): JobsOrder['jobs'][number] {
@@ -392,4 +403,92 @@ test('own pictures and those of others take turns', async () => {
   start()
   await ordered(others.map((bytes, n) => jobFor(sha(bytes), bytes.length, n + 1)))
   for (const bytes of [...own, ...others]) await thumbs(sha(bytes))
+})
+
+test('a film that nobody could read is read where ffmpeg is installed later, and its picture is chosen by its length', async () => {
+  const source = await addUnread(lateFilm('late.mp4'), 'video', 'video/mp4')
+  start(null)
+  await waitFor(hasSaid(/until ffmpeg is installed, or another machine/))
+  expect([agent.ops('asset.probed'), await waitFor(() => status()?.waiting === 3)]).toEqual([[], true])
+  await service?.stop()
+  start()
+  expect(await probed(source)).toMatchObject({
+    assetKind: 'video',
+    recipeHash: recipeHash('media-info'),
+    problem: null,
+    media: { mimeType: 'video/mp4', durationMs: 8_000, fps: 10, videoCodec: 'h264', width: 320, height: 180 },
+  })
+  expect(await isBlack((await thumbs(source))['thumb-320'])).toBe(false)
+  await waitFor(() => status()?.state === 'idle')
+  await service?.kill()
+  agent.feedId = 'rebuilt'
+  start()
+  await thumbs(await add(await photo('green'), 'photo', 'image/jpeg'))
+  expect([agent.ops('asset.probed').length, status()?.failed]).toEqual([1, 0])
+})
+
+test('a film without a picture turns out to be a sound, and one that is wanted for its length alone gets no preview', async () => {
+  const sound = await addUnread(ffmpeg('sound.mp4', '-f', 'lavfi', '-i', 'sine=d=1'), 'video', 'video/mp4')
+  start()
+  expect(await probed(sound)).toMatchObject({ assetKind: 'audio', media: { mimeType: 'audio/mp4', durationMs: 1_000, audioCodec: 'aac' } })
+  expect(await sharp((await thumbs(sound))['thumb-320']).metadata()).toMatchObject({ width: 320, height: 180 })
+  const film = ffmpeg('film.mkv', '-f', 'lavfi', '-i', 'testsrc=s=64x64:r=10:d=2')
+  agent.sources.set(sha(film), film)
+  await ordered([{ ...jobFor(sha(film), film.length, 1), ...FILM, mimeType: 'video/x-matroska', recipes: [READING] }])
+  expect(await probed(sha(film))).toMatchObject({ media: { durationMs: 2_000, container: 'matroska,webm' } })
+  expect(agent.ops('derivative.made').filter(({ sourceSha256 }) => sourceSha256 === sha(film))).toEqual([])
+})
+
+test('a file that only its name calls a film is told to be broken, once, by whoever finds out', async () => {
+  const text = Buffer.from('This is no film at all.\n'.repeat(40))
+  const source = await addUnread(text, 'video', 'video/mp4')
+  const empty = Buffer.from('another one')
+  agent.sources.set(sha(empty), empty)
+  start()
+  const { problem, media } = await probed(source)
+  expect([problem, media.container]).toEqual([expect.stringMatching(/is broken/), null])
+  expect(await failure(source)).toMatch(/This film is broken/)
+  const job = { ...jobFor(sha(empty), empty.length, 1), ...FILM, recipes: [...RECIPES, READING] }
+  expect(await waitFor(async () => (await ordered([job]))[sha(empty)] === 'failed')).toBe(true)
+  expect(await probed(sha(empty))).toMatchObject({ problem: expect.stringMatching(/is broken/) })
+  await service?.kill()
+  start()
+  await thumbs(await add(await photo('green'), 'photo', 'image/jpeg'))
+  expect([agent.ops('asset.probed').length, agent.ops('derivative.failed').map(({ recipe }) => recipe)]).toEqual([
+    2,
+    [...RECIPES, ...RECIPES].map(({ recipe }) => recipe),
+  ])
+})
+
+test('for another machine a film is fetched once, read and shown; where ffmpeg is missing, that is answered', async () => {
+  const film = lateFilm('theirs.mp4')
+  agent.sources.set(sha(film), film)
+  const job = { ...jobFor(sha(film), film.length, 1), ...FILM, recipes: [...RECIPES, READING] }
+  start(null)
+  expect(await waitFor(async () => (await ordered([job]))[sha(film)] === 'cannot')).toBe(true)
+  await service?.stop()
+  agent.askedSources.splice(0)
+  start()
+  expect(await waitFor(async () => (await ordered([job]))[sha(film)] === 'done')).toBe(true)
+  expect([(await probed(sha(film))).media.durationMs, agent.askedSources]).toEqual([8_000, [sha(film)]])
+  expect(await isBlack((await thumbs(sha(film)))['thumb-320'])).toBe(false)
+})
+
+test('where exiftool does not run, pictures get their previews all the same, and are read when it does', async () => {
+  const source = await addUnread(
+    await sharp(await photo('blue'))
+      .png()
+      .toBuffer(),
+    'photo',
+    'image/png',
+  )
+  vi.stubEnv('PATH', folder.path) // no Perl there
+  start()
+  vi.unstubAllEnvs()
+  await thumbs(source)
+  await waitFor(hasSaid(/until exiftool runs here/))
+  expect([agent.ops('asset.probed'), agent.ops('derivative.failed'), await waitFor(() => status()?.waiting === 1)]).toEqual([[], [], true])
+  await service?.stop()
+  start()
+  expect(await probed(source)).toMatchObject({ problem: null, media: { width: 900, height: 600 } })
 })

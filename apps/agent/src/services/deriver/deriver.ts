@@ -11,18 +11,20 @@ import { getMeta, setMeta } from '@thatdam/store/index-db'
 import { Locations } from '@thatdam/store/locations'
 import { Sparing } from '../indexer/sparing.ts'
 import { OddNames, type NamedFile } from '../indexer/odd-names.ts'
-import { derive, NeedsFfmpeg } from './derive.ts'
+import { MediaReader } from '../indexer/media-reader.ts'
+import { derive } from './derive.ts'
 import { followFeed } from './feed.ts'
-import { CannotDerive, type Thumbnail } from './picture.ts'
+import { CannotDerive, NeedsProgram, type Thumbnail } from './picture.ts'
+import { read } from './read.ts'
 import { RemoteJobs, type RemoteJob } from './remote-jobs.ts'
 import { Scratch, type SourceBytes } from './scratch.ts'
 import { findSource } from './source.ts'
 
 /*
- *   op feed ─▶ wanted (index.db) ─▶ read source ─▶ decode once ─▶ store ─▶ ops ─▶ made
+ *   op feed ─▶ wanted (index.db) ─▶ find source ─▶ read what it says of itself, where nobody could ─▶ decode once ─▶ store ─▶ ops ─▶ made
  *                                       │ not here now: away, until its place is seen again
  *                                       └ broken: failed, remembered with its reason
- *   leader's order ─▶ remote jobs ─▶ read source here, else fetch it ─▶ the same
+ *   leader's order ─▶ remote jobs ─▶ find source here, else fetch it ─▶ the same
  * Every step may be done twice: the same bytes are one blob, and the ops say the same.
  */
 
@@ -30,12 +32,18 @@ const REPORT_MS = 500
 const DISK_RETRY_MS = 30_000
 const APPEND_RETRY_MS = 2_000
 
+const WAITS_FOR = {
+  ffmpeg: 'Films and sounds wait for their pictures until ffmpeg is installed, or another machine of the ring has made them.',
+  exiftool: 'Pictures of some kinds wait until exiftool runs here (it needs Perl), or another machine of the ring has read them.',
+} as const
+
 export interface DeriverOptions {
   readonly db: DatabaseSync
   readonly store: BlobStore
   readonly nodeId: string
   readonly stateDir: string
   readonly ffmpegPath: string | null
+  readonly ffprobePath: string | null
   readonly maxParallel: number
   readonly signal: AbortSignal
   readonly readOps: (after: number, waitMs: number, limit: number) => Promise<OpFeed>
@@ -54,6 +62,7 @@ export class Deriver {
   private readonly names: OddNames
   private readonly remote = new RemoteJobs()
   private readonly scratch: Scratch
+  private readonly reader: MediaReader
   private readonly busy = new Set<string>()
   private readonly sleepers = new Set<() => void>()
   private readonly counts: Sparing<ReturnType<Derivatives['counts']>>
@@ -61,7 +70,7 @@ export class Deriver {
   private caughtUp = false
   private paused: boolean
   private diskFull = false
-  private missedFfmpeg = false
+  private readonly missed = new Set<NeedsProgram['program']>()
   /** Own sources and those of others take turns. */
   private isRemoteTurn = false
 
@@ -71,6 +80,7 @@ export class Deriver {
     this.locations = new Locations(options.db)
     this.names = new OddNames(join(options.stateDir, 'deriver-links'))
     this.scratch = new Scratch(join(options.stateDir, 'deriver-scratch'))
+    this.reader = new MediaReader({ ...options, maxParallel: Math.max(1, options.maxParallel) })
     this.derivatives.allBack()
     this.counts = new Sparing(() => this.derivatives.counts())
     this.paused = getMeta(options.db, 'deriver.paused') === '1'
@@ -176,7 +186,7 @@ export class Deriver {
   private async workForOthers(job: RemoteJob): Promise<void> {
     const { remote } = this
     const signal = AbortSignal.any([job.signal, this.options.signal])
-    const recipes = job.recipes.filter(({ recipeHash }) => this.derivatives.find(job.source, recipeHash) === null)
+    const recipes = job.recipes.filter(({ recipeHash }) => !this.derivatives.has(job.source, recipeHash))
     try {
       if (recipes.length > 0) {
         const source = (await this.sourceHere(job.source)) ?? (await this.sourceElsewhere(job, signal))
@@ -186,8 +196,8 @@ export class Deriver {
       remote.end(job.jobId, 'done')
     } catch (error) {
       if (signal.aborted) return
-      if (error instanceof NeedsFfmpeg) return remote.end(job.jobId, 'cannot', 'This machine has no ffmpeg.')
-      if (error instanceof ThatdamError || isFull(error)) return remote.end(job.jobId, 'cannot', textOf(error))
+      if (error instanceof NeedsProgram || error instanceof ThatdamError || isFull(error))
+        return remote.end(job.jobId, 'cannot', textOf(error))
       await this.giveUp({ ...job, recipes }, error)
       remote.end(job.jobId, 'failed', textOf(error))
     }
@@ -208,16 +218,47 @@ export class Deriver {
     })
   }
 
-  /** Decodes once, stores every size, tells all of it. */
+  /** All that is wanted of a source, from one reading of its bytes. A program that is missing for a part of it holds up that part alone. */
   private async make(source: NamedFile, job: DerivativeJob, signal: AbortSignal): Promise<void> {
-    const { store, ffmpegPath, nodeId } = this.options
-    let thumbnails: Thumbnail[]
+    const { ffmpegPath } = this.options
     try {
-      thumbnails = await derive(source.path, job, { ffmpegPath, signal })
+      const { known, missing } = await this.read(source, job)
+      const thumbnails = await derive(source.path, known, { ffmpegPath, signal }).catch(async (error: unknown) => {
+        if (missing === null || !(error instanceof CannotDerive)) throw error
+        await this.giveUp({ ...job, recipes: job.recipes.filter(({ recipe }) => recipe !== 'media-info') }, error)
+        return []
+      })
+      signal.throwIfAborted()
+      await this.tell(job, thumbnails)
+      if (missing !== null) throw missing
     } finally {
       source.release()
     }
-    signal.throwIfAborted()
+  }
+
+  /** What is wrong with the file is an answer too. `known`: the job by what was read, or as it was. */
+  private async read(
+    { path }: NamedFile,
+    job: DerivativeJob,
+  ): Promise<{ readonly known: DerivativeJob; readonly missing: NeedsProgram | null }> {
+    const wanted = job.recipes.find(({ recipe }) => recipe === 'media-info')
+    if (wanted === undefined) return { known: job, missing: null }
+    try {
+      const { kind, media, problem } = await read(path, job, this.reader)
+      const { source: assetId } = job
+      const { recipe, recipeHash } = wanted
+      await this.append([{ kind: 'asset.probed', assetId, recipeHash, assetKind: kind, media, problem: problem?.slice(0, 500) ?? null }])
+      this.derivatives.made(assetId, recipe, recipeHash, null)
+      return { known: { ...job, kind, mimeType: media.mimeType, durationMs: media.durationMs }, missing: null }
+    } catch (error) {
+      if (error instanceof NeedsProgram) return { known: job, missing: error }
+      throw error
+    }
+  }
+
+  /** Stores every size. */
+  private async tell(job: DerivativeJob, thumbnails: readonly Thumbnail[]): Promise<void> {
+    const { store, nodeId } = this.options
     const bodies: OpBody[] = []
     const made: (() => void)[] = []
     for (const thumbnail of thumbnails) {
@@ -244,10 +285,10 @@ export class Deriver {
 
   private async trouble(job: DerivativeJob, error: unknown): Promise<void> {
     if (this.options.signal.aborted) return
-    if (error instanceof NeedsFfmpeg) {
+    if (error instanceof NeedsProgram) {
       this.derivatives.away(job.source)
-      if (!this.missedFfmpeg) this.options.running('Films and sounds wait for their pictures until ffmpeg is installed.')
-      this.missedFfmpeg = true
+      if (!this.missed.has(error.program)) this.options.running(WAITS_FOR[error.program])
+      this.missed.add(error.program)
       return
     }
     if (error instanceof ThatdamError && error.code === 'DISK_FULL') {
@@ -265,10 +306,11 @@ export class Deriver {
     if (!(error instanceof CannotDerive)) console.error('a derivative failed', job.source, error)
     const why = error instanceof CannotDerive ? error.message : 'Making the preview failed on our side; the log says why.'
     const reason = why.slice(0, 500)
+    const open = job.recipes.filter(({ recipeHash }) => !this.derivatives.has(job.source, recipeHash))
     await this.append(
-      job.recipes.map(({ recipe, recipeHash }) => ({ kind: 'derivative.failed', sourceSha256: job.source, recipe, recipeHash, reason })),
+      open.map(({ recipe, recipeHash }) => ({ kind: 'derivative.failed', sourceSha256: job.source, recipe, recipeHash, reason })),
     )
-    for (const { recipe, recipeHash } of job.recipes) this.derivatives.failed(job.source, recipe, recipeHash, reason)
+    for (const { recipe, recipeHash } of open) this.derivatives.failed(job.source, recipe, recipeHash, reason)
   }
 
   private diskAgain(): void {

@@ -1,10 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { OpFeed } from '@thatdam/protocol/local'
-import type { OpBody } from '@thatdam/protocol/ops'
+import { isUnread, type OpBody } from '@thatdam/protocol/ops'
 import type { BlobStore } from '@thatdam/store/blob-store'
 import type { Derivatives } from '@thatdam/store/derivatives'
 import { getMeta, setMeta, transaction } from '@thatdam/store/index-db'
-import { RECIPE_NAMES, recipeHash } from '@thatdam/store/recipe-hash'
+import { RECIPES_KEY, recipeHash, wantedRecipes } from '@thatdam/store/recipe-hash'
 
 const PAGE = 500
 const WAIT_MS = 25_000
@@ -23,7 +23,8 @@ export interface FeedParts {
 
 /**
  * Follows the op feed for ever: assets become wanted derivatives. The place in the feed is kept in the transaction that writes what was
- * learned up to it; a rebuilt feed (another id) is read from its beginning, which changes nothing that is known.
+ * learned up to it; a rebuilt feed (another id) is read from its beginning, which changes nothing that is known, and so is any when another recipe
+ * is wanted than before.
  */
 export async function followFeed(parts: FeedParts): Promise<void> {
   let caughtUp = false
@@ -43,7 +44,7 @@ export async function followFeed(parts: FeedParts): Promise<void> {
 async function readPage(parts: FeedParts, waitMs: number): Promise<boolean> {
   const { db } = parts
   const feedId = getMeta(db, 'deriver.feed')
-  const after = Number(getMeta(db, 'deriver.position') ?? '0')
+  const after = getMeta(db, 'deriver.recipes') === RECIPES_KEY ? Number(getMeta(db, 'deriver.position') ?? '0') : 0
   const feed = await parts.readOps(after, waitMs, PAGE)
   const rebuilt = feedId !== null && feedId !== feed.feedId
   const made = new Set<string>()
@@ -53,6 +54,7 @@ async function readPage(parts: FeedParts, waitMs: number): Promise<boolean> {
   }
   transaction(db, () => {
     setMeta(db, 'deriver.feed', feed.feedId)
+    setMeta(db, 'deriver.recipes', RECIPES_KEY)
     setMeta(db, 'deriver.position', String(rebuilt ? 0 : feed.position))
     if (!rebuilt) for (const entry of feed.entries) learn(parts, entry.op.body, entry.nodeId, made)
   })
@@ -64,7 +66,11 @@ function learn(parts: FeedParts, body: OpBody, author: string, made: ReadonlySet
   if (body.kind === 'asset.ingested') {
     if (body.assetKind === 'other') return
     const job = { source: body.assetId, kind: body.assetKind, mimeType: body.media.mimeType, durationMs: body.media.durationMs }
-    for (const recipe of RECIPE_NAMES) derivatives.want(job, recipe, recipeHash(recipe))
+    for (const recipe of wantedRecipes(isUnread(body))) derivatives.want(job, recipe, recipeHash(recipe))
+  } else if (body.kind === 'asset.probed') {
+    const { assetId: source, assetKind: kind, media, recipeHash: hash } = body
+    if (kind !== 'other') derivatives.describe({ source, kind, mimeType: media.mimeType, durationMs: media.durationMs })
+    derivatives.made(source, 'media-info', hash, null)
   } else if (body.kind === 'location.seen' && body.nodeId === nodeId) {
     derivatives.back(body.assetId)
   } else if (body.kind === 'blob.stored' && body.nodeId === nodeId) {

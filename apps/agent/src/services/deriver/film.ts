@@ -1,7 +1,7 @@
 import sharp from 'sharp'
 import { safeInput } from '../indexer/ffprobe.ts'
 import { lastWords, runTool, ToolError } from '../indexer/tool.ts'
-import { brightness, CannotDerive, decode, type Pixels } from './picture.ts'
+import { brightness, CannotDerive, decode, NeedsProgram, type Pixels } from './picture.ts'
 
 /* Films and sounds → one picture by ffmpeg, inside limits; libvips makes the sizes of it. */
 
@@ -71,6 +71,7 @@ async function oneFrame(args: readonly string[], options: FfmpegOptions): Promis
     return output.code === 0 && output.stdout.length > 0 ? { png: output.stdout } : { error: lastWords(output.stderr) }
   } catch (error) {
     if (error instanceof ToolError && (error.kind === 'timeout' || error.kind === 'output')) return { error: `decoding ${error.message}` }
+    if (error instanceof ToolError && error.kind === 'missing') throw new NeedsProgram('ffmpeg', { cause: error })
     throw error
   }
 }

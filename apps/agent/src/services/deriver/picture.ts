@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from 'sharp'
 import { exiftoolPath } from 'exiftool-vendored'
-import { RECIPES, type RecipeName } from '@thatdam/protocol/recipes'
+import { PREVIEWS, type PreviewName } from '@thatdam/protocol/recipes'
 import { runTool, ToolError } from '../indexer/tool.ts'
 
 /* Pictures → thumbnails by libvips inside this process: one decode serves all sizes. */
@@ -9,7 +9,7 @@ import { runTool, ToolError } from '../indexer/tool.ts'
 const PIXELS_MAX = 268_402_689
 const TIMEOUT_SECONDS = 60
 const PREVIEW_MAX_BYTES = 128 * 1024 * 1024
-const LONGEST = Math.max(...Object.values(RECIPES).map((recipe) => recipe.long))
+const LONGEST = Math.max(...Object.values(PREVIEWS).map((recipe) => recipe.long))
 
 sharp.cache(false)
 sharp.concurrency(1)
@@ -19,8 +19,18 @@ export class CannotDerive extends Error {
   override readonly name = 'CannotDerive'
 }
 
+/** This machine lacks what it takes; another one may have it. ffprobe comes with ffmpeg. */
+export class NeedsProgram extends Error {
+  override readonly name = 'NeedsProgram'
+  readonly program: 'ffmpeg' | 'exiftool'
+  constructor(program: NeedsProgram['program'], options?: ErrorOptions) {
+    super(program === 'ffmpeg' ? 'This machine has no ffmpeg.' : 'exiftool does not run on this machine.', options)
+    this.program = program
+  }
+}
+
 export interface Thumbnail {
-  readonly recipe: RecipeName
+  readonly recipe: PreviewName
   readonly data: Buffer
   readonly width: number
   readonly height: number
@@ -73,8 +83,8 @@ function reasonOf(error: unknown): string {
   return `This picture is broken or of an unknown kind (${message.slice(0, 200)}).`
 }
 
-export async function encode(pixels: Pixels, recipe: RecipeName): Promise<Thumbnail> {
-  const { long, quality } = RECIPES[recipe]
+export async function encode(pixels: Pixels, recipe: PreviewName): Promise<Thumbnail> {
+  const { long, quality } = PREVIEWS[recipe]
   const { data, info } = await sharp(pixels.data, { raw: pixels.info })
     .resize({ width: long, height: long, fit: 'inside', withoutEnlargement: true })
     .webp({ quality, effort: 2 })
@@ -92,7 +102,7 @@ export async function brightness(pixels: Pixels): Promise<number> {
 
 const EXIFTOOL_LIMITS = { timeoutMs: 30_000, outputMaxBytes: PREVIEW_MAX_BYTES, memoryMaxBytes: 2 * 1024 ** 3 }
 
-/** The largest picture that a RAW or HEIC file carries inside, turned upright. @throws CannotDerive when there is none. */
+/** The largest picture that a RAW or HEIC file carries inside, turned upright. @throws CannotDerive when there is none, NeedsProgram. */
 export async function decodeEmbedded(path: string, signal: AbortSignal): Promise<Pixels> {
   for (const tag of ['JpgFromRaw', 'PreviewImage', 'OtherImage', 'ThumbnailImage']) {
     const preview = await exiftool(['-b', `-${tag}`, path], signal)
@@ -117,7 +127,8 @@ async function exiftool(args: readonly string[], signal: AbortSignal): Promise<B
   try {
     return (await runTool(await exiftoolPath(), args, { ...EXIFTOOL_LIMITS, signal })).stdout
   } catch (error) {
-    if (error instanceof ToolError && error.kind !== 'missing' && error.kind !== 'aborted') {
+    if (error instanceof ToolError && error.kind === 'missing') throw new NeedsProgram('exiftool', { cause: error })
+    if (error instanceof ToolError && error.kind !== 'aborted') {
       throw new CannotDerive(`Reading the preview of this picture ${error.message}.`, { cause: error })
     }
     throw error

@@ -15,6 +15,7 @@ runChild(async (context) => {
     nodeId: config.nodeId,
     stateDir: config.stateDir,
     ffmpegPath: config.ffmpegPath,
+    ffprobePath: config.ffprobePath,
     maxParallel: config.maxParallel,
     signal: context.signal,
     readOps: (after, waitMs, limit) => context.readOps(after, waitMs, limit),

@@ -84,20 +84,12 @@ export class Indexer {
     }))
     this.paused = getMeta(options.db, 'indexer.paused') === '1'
     this.hasher.setPaused(this.paused)
-    this.learnFilmsAgain()
     options.signal.addEventListener('abort', () => this.interrupt(), { once: true })
   }
 
   private interrupt(): void {
     this.hasher.cancel()
     this.wake?.()
-  }
-
-  /** ffmpeg was missing before and is here now: films get their lengths. */
-  private learnFilmsAgain(): void {
-    const { db, ffprobePath } = this.options
-    if (ffprobePath !== null && getMeta(db, 'indexer.withoutFfprobe') === '1') this.locations.forgetFilms()
-    setMeta(db, 'indexer.withoutFfprobe', ffprobePath === null ? '1' : '0')
   }
 
   /** Runs until the signal; then everything of it has ended. */

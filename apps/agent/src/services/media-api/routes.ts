@@ -4,7 +4,7 @@ import { NOT_FOUND_BODY, ThatdamError, UNAUTHENTICATED_BODY } from '@thatdam/pro
 import type { BlobStore } from '@thatdam/store/blob-store'
 import type { Derivatives } from '@thatdam/store/derivatives'
 import type { Locations } from '@thatdam/store/locations'
-import { isRecipeName, recipeHash } from '@thatdam/store/recipe-hash'
+import { isPreviewName, recipeHash } from '@thatdam/store/recipe-hash'
 import type { PreviewReader } from '../../blobs/preview-reader.ts'
 import type { ServiceRequest } from '../child.ts'
 import { typeByContent } from '../indexer/kinds.ts'
@@ -98,7 +98,7 @@ async function original(parts: MediaParts, id: string): Promise<{ handle: FileHa
 }
 
 async function findThumb(parts: MediaParts, id: string, recipe: string): Promise<Found | null> {
-  if (!isRecipeName(recipe)) return null
+  if (!isPreviewName(recipe)) return null
   const own = parts.derivatives.find(id, recipeHash(recipe))
   const sha256 = own ?? parts.others.find(id, recipe)
   if (sha256 === null) return null
