@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
@@ -5,7 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import sharp from 'sharp'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { OpBody } from '@thatdam/protocol/ops'
+import { isUnread, type OpBody, type OpKind, type OpOf } from '@thatdam/protocol/ops'
 import { until } from '@thatdam/testkit/hosts/command'
 import type { RingMachine } from '@thatdam/testkit/ring/machine'
 import { TestRing } from '@thatdam/testkit/ring/ring'
@@ -47,6 +48,17 @@ async function opsOf(machine: RingMachine): Promise<{ nodeId: string; body: OpBo
   }
 }
 
+async function told<K extends OpKind>(machine: RingMachine, kind: K): Promise<{ nodeId: string; body: OpOf<K> }[]> {
+  return (await opsOf(machine)).filter((op): op is { nodeId: string; body: OpOf<K> } => op.body.kind === kind)
+}
+
+/** An ffmpeg, with its ffprobe, that cannot be started. One on the PATH would be found where this is not named. */
+function brokenFfmpeg(folder: string): string {
+  mkdirSync(folder)
+  for (const name of ['ffmpeg', 'ffprobe']) writeFileSync(path.join(folder, name), '#!/nowhere/at/all\n', { mode: 0o755 })
+  return path.join(folder, 'ffmpeg')
+}
+
 async function previews(machine: RingMachine): Promise<{ made: Set<string>; makers: Set<string>; assets: string[] }> {
   const ops = await opsOf(machine)
   const made = ops.filter(({ body }) => body.kind === 'derivative.made')
@@ -57,13 +69,19 @@ async function previews(machine: RingMachine): Promise<{ made: Set<string>; make
   }
 }
 
+/** A second machine of the kind that the duty of making previews goes to. */
+function makeServer(machine: RingMachine): void {
+  const facts = JSON.parse(readFileSync(machine.factsFile, 'utf8')) as object
+  writeFileSync(machine.factsFile, JSON.stringify({ ...facts, alwaysOn: true, uiAvailable: false, battery: null }))
+}
+
 /** The machine with the pictures last, so that it finds a ring in which others have the duty. Whoever came first may lead for a moment. */
-async function startInOrder(whole: TestRing): Promise<void> {
-  const editor = whole.machine('win11-editor')
-  for (const machine of whole.machines) if (machine !== editor) machine.start()
+async function startInOrder(whole: TestRing, last = 'win11-editor'): Promise<void> {
+  const holder = whole.machine(last)
+  for (const machine of whole.machines) if (machine !== holder) machine.start()
   const isLed = async () => (await whole.settled().catch(() => null))?.leader === 'pi5-desktop'
   await until('the desktop leads', isLed, 90_000)
-  editor.start()
+  holder.start()
   await whole.settled()
 }
 
@@ -114,6 +132,49 @@ test(
   },
 )
 
+test(
+  'films on a machine whose ffmpeg does not run get their length and pictures on another, and all that carry the library hear of it',
+  { timeout: 180_000 },
+  async () => {
+    const folder = path.join(directory, 'films')
+    mkdirSync(folder)
+    const film = path.join(folder, 'film.mkv')
+    execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc=s=640x360:r=10:d=3', '-pix_fmt', 'yuv420p', film])
+    writeFileSync(path.join(folder, 'no-film.mp4'), 'This is no film at all.')
+    ring = await TestRing.up({
+      profiles: ['pi5-server', 'pi5-desktop', 'macbook'],
+      directory,
+      environmentOf: {
+        'pi5-server': { INDEX_PATHS: folder, FFMPEG_PATH: brokenFfmpeg(path.join(directory, 'programs')) },
+      },
+    })
+    makeServer(ring.machine('macbook'))
+    // It has the duty of making previews too, is asked first, and has to say that it cannot.
+    await startInOrder(ring, 'pi5-server')
+    const [holder, leader] = [ring.machine('pi5-server'), ring.machine('pi5-desktop')]
+    await until('both are taken in', async () => (await told(holder, 'asset.ingested')).length === 2, 60_000)
+    expect((await told(holder, 'asset.ingested')).map(({ body }) => isUnread(body))).toEqual([true, true])
+    const filmId = createHash('sha256').update(readFileSync(film)).digest('hex')
+    for (const carrier of [leader, holder]) {
+      await until('both are read', async () => (await told(carrier, 'asset.probed')).length === 2, 90_000)
+      await until('what can be made is', async () => (await previews(carrier)).made.size === 2, 60_000)
+    }
+    const read = Object.fromEntries((await told(leader, 'asset.probed')).map(({ nodeId, body }) => [body.assetId, { nodeId, ...body }]))
+    expect(read[filmId]).toMatchObject({
+      nodeId: 'macbook',
+      problem: null,
+      media: { durationMs: 3_000, videoCodec: 'h264', width: 640 },
+    })
+    const [other] = Object.values(read).filter(({ assetId }) => assetId !== filmId)
+    expect(other).toMatchObject({ problem: expect.stringMatching(/is broken/), media: { durationMs: null } })
+    await until('its picture is shown', () => shown(leader, `${filmId}/thumb-320`), 20_000)
+
+    // What is broken is given up: nobody is asked again.
+    await until('the broken one is given up', async () => (await told(leader, 'derivative.failed')).length === 2, 30_000)
+    expect((await told(leader, 'asset.probed')).length).toBe(2)
+  },
+)
+
 test('the machine that makes previews loses power in the middle: another one makes the rest', { timeout: 240_000 }, async () => {
   const folder = path.join(directory, 'pictures')
   await paint(folder, 40, 3_200)
@@ -125,9 +186,7 @@ test('the machine that makes previews loses power in the middle: another one mak
   })
   const [leader, server, second] = (['pi5-desktop', 'pi5-server', 'macbook'] as const).map((name) => ring?.machine(name) as RingMachine)
   if (!leader || !server || !second) throw new Error('three')
-  // A second machine of the kind that the duty goes to.
-  const facts = JSON.parse(readFileSync(second.factsFile, 'utf8')) as object
-  writeFileSync(second.factsFile, JSON.stringify({ ...facts, alwaysOn: true, uiAvailable: false, battery: null }))
+  makeServer(second)
   await startInOrder(ring)
   await until(
     'some are made, by the one that will lose power too',
