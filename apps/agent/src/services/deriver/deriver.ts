@@ -189,6 +189,8 @@ export class Deriver {
     const recipes = job.recipes.filter(({ recipeHash }) => !this.derivatives.has(job.source, recipeHash))
     try {
       if (recipes.length > 0) {
+        const { ffmpegPath, ffprobePath } = this.options
+        if (job.kind !== 'photo' && ffmpegPath === null && ffprobePath === null) throw new NeedsProgram('ffmpeg') // before it is fetched
         const source = (await this.sourceHere(job.source)) ?? (await this.sourceElsewhere(job, signal))
         remote.advance(job.jobId, 1)
         await this.make(source, { ...job, recipes }, signal)
