@@ -9,6 +9,7 @@ import type { DeriveStatus } from '@thatdam/protocol/index-status'
 import { JobsAnswer, type JobsOrder } from '@thatdam/protocol/jobs'
 import type { AssetKind, OpBody, OpOf } from '@thatdam/protocol/ops'
 import { openBlobStore, type BlobStore } from '@thatdam/store/blob-store'
+import { openIndexDb, setMeta } from '@thatdam/store/index-db'
 import { recipeHash } from '@thatdam/store/recipe-hash'
 import { FakeAgent, hostService, temporaryFolder, waitFor, type HostedService } from '@thatdam/testkit/service-host'
 import { combine } from '../indexer/media-info.ts'
@@ -425,6 +426,16 @@ test('a film that nobody could read is read where ffmpeg is installed later, and
   start()
   await thumbs(await add(await photo('green'), 'photo', 'image/jpeg'))
   expect([agent.ops('asset.probed').length, status()?.failed]).toEqual([1, 0])
+})
+
+test('what was taken in before there was a reader is read by the first version that has one', async () => {
+  const source = await addUnread(lateFilm('late.mp4'), 'video', 'video/mp4')
+  const before = openIndexDb(join(folder.path, 'state'))
+  setMeta(before, 'deriver.feed', agent.feedId)
+  setMeta(before, 'deriver.position', String(agent.entries.length))
+  before.close()
+  start()
+  expect(await probed(source)).toMatchObject({ media: { durationMs: 8_000 } })
 })
 
 test('a film without a picture turns out to be a sound, and one that is wanted for its length alone gets no preview', async () => {
