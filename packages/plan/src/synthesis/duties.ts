@@ -39,6 +39,9 @@ const GROUPS: Readonly<Record<Duty, readonly Group[]>> = {
   ],
 }
 
+/** Duties that come to nothing without ffmpeg: machines that have it are asked first, whatever their group. */
+const NEEDS_FFMPEG: ReadonlySet<Duty> = new Set(['deriver', 'transcoder', 'stream-processor'])
+
 /** Quota that, set to 0 by the owner, keeps a machine out of a duty as an exclusion does. */
 const QUOTA_OF = { deriver: 'maxDerives', transcoder: 'maxTranscodes', intel: 'maxIntel', 'stream-processor': null } as const
 
@@ -51,10 +54,13 @@ export function assignDuties(members: readonly PlannedNode[], leader: NodeId | n
   const alone = members.length === 1
   const ringHasCameras = members.some(hasCameras)
   const holders = (duty: Duty): ReadonlySet<NodeId> => {
-    const willing = present.filter((node) => isWilling(node, duty))
-    for (const group of GROUPS[duty]) {
-      const chosen = willing.filter((node) => !isSmall(node) && group(node, { leads: node.nodeId === leader, alone, ringHasCameras }))
-      if (chosen.length > 0) return new Set(chosen.map((node) => node.nodeId))
+    const willing = present.filter((node) => isWilling(node, duty) && !isSmall(node))
+    const equipped = NEEDS_FFMPEG.has(duty) ? willing.filter((node) => node.facts.hasFfmpeg) : willing
+    for (const choice of [equipped, willing]) {
+      for (const group of GROUPS[duty]) {
+        const chosen = choice.filter((node) => group(node, { leads: node.nodeId === leader, alone, ringHasCameras }))
+        if (chosen.length > 0) return new Set(chosen.map((node) => node.nodeId))
+      }
     }
     return new Set()
   }

@@ -168,6 +168,15 @@ describe('other rings', () => {
     expect(table(five())['win11-editor']).not.toContain('deriver')
   })
 
+  test('without ffmpeg a machine makes no previews while another has it; where nobody has it, pictures are made all the same', () => {
+    const without = (...names: string[]) =>
+      table(PROFILE_NAMES.map((name) => machine(name, { facts: { hasFfmpeg: !names.includes(name) } })))
+    expect(without('pi5-server')['pi5-server']).not.toContain('deriver')
+    expect(without('pi5-server')['win11-editor']).toContain('deriver')
+    expect(without('win11-editor')['win11-editor']).not.toContain('transcoder')
+    expect(without(...PROFILE_NAMES)).toEqual(table(five()))
+  })
+
   test('while another node still holds the lead, the layout is its', () => {
     const layout = synthesise({ clusterId: CLUSTER_ID, nodes: five(), policy: DEFAULT_POLICY, leader: 'pi5-server' })
     expect(layout.plans.get('pi5-server')?.role).toBe('leader')
