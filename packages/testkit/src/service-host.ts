@@ -5,6 +5,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import type { Json } from '@thatdam/protocol/canonical'
 import { AppendOpsRequest, FromService, LOCAL_TOKEN_HEADER, SESSION_HEADER } from '@thatdam/protocol/local'
 import type { OpFeedEntry, ServiceConfig, ToService } from '@thatdam/protocol/local'
@@ -16,6 +18,7 @@ import type { OpBody, OpKind, OpOf } from '@thatdam/protocol/ops'
  */
 
 const NODE_ID = 'test-node-a1b2c3'
+const PIECE_BYTES = 64 * 1024
 
 /** The agent's local API as a child service uses it: appends ops to a feed in memory and serves that feed. */
 export class FakeAgent {
@@ -29,7 +32,9 @@ export class FakeAgent {
   readonly sources = new Map<string, Buffer>()
   /** What was asked of them, in order. */
   readonly askedSources: string[] = []
-  /** Of these, the next answer breaks off half way. */
+  /** Bytes of them that were sent. */
+  sentBytes = 0
+  /** Of these, the next answer breaks off half way of what was asked for. */
   readonly brittle = new Set<string>()
   /** While true, appends are answered with 503. */
   refuse = false
@@ -75,7 +80,7 @@ export class FakeAgent {
     const url = new URL(request.url ?? '/', 'http://127.0.0.1')
     if (request.headers.authorization !== `Bearer ${this.token}`) return send(response, 401, {})
     const [, source] = /^\/local\/sources\/([0-9a-f]{64})$/.exec(url.pathname) ?? []
-    if (source !== undefined) return this.source(source, response)
+    if (source !== undefined) return this.source(source, request, response)
     if (url.pathname !== '/local/ops') return send(response, 404, {})
     if (request.method === 'POST') return this.append(request, response)
     const after = Number(url.searchParams.get('after'))
@@ -96,13 +101,25 @@ export class FakeAgent {
     send(response, 200, { ops, durability: 'here' })
   }
 
-  private source(sha256: string, response: ServerResponse): void {
+  private source(sha256: string, request: IncomingMessage, response: ServerResponse): void {
     this.askedSources.push(sha256)
     const bytes = this.sources.get(sha256)
     if (bytes === undefined) return send(response, 503, { error: { code: 'UNAVAILABLE', message: 'Nobody has it.' } })
-    response.writeHead(200, { 'content-length': bytes.length })
-    if (!this.brittle.delete(sha256)) return void response.end(bytes)
-    response.write(bytes.subarray(0, bytes.length >> 1), () => response.destroy())
+    const [, from] = /^bytes=(\d+)-$/.exec(request.headers.range ?? '') ?? []
+    const wanted = bytes.subarray(Number(from ?? 0))
+    const range = from === undefined ? {} : { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` }
+    response.writeHead(from === undefined ? 200 : 206, { 'content-length': wanted.length, ...range })
+    if (this.brittle.delete(sha256)) response.write(wanted.subarray(0, wanted.length >> 1), () => response.destroy())
+    // What a reader leaves behind in the line when it goes has not been sent.
+    else void pipeline(Readable.from(this.counted(wanted)), response).catch(() => {})
+  }
+
+  private *counted(bytes: Buffer): Generator<Buffer> {
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+      const piece = bytes.subarray(at, at + PIECE_BYTES)
+      this.sentBytes += piece.length
+      yield piece
+    }
   }
 
   private waitForNews(ms: number): Promise<void> {

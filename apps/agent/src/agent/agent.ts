@@ -530,7 +530,7 @@ export class Agent {
           : this.work.orders.command(asked.nodeId, service, asked),
       folders: (nodeId, path) => (nodeId === this.nodeId ? listFolders(path) : this.work.orders.folders(nodeId, path)),
       ring: this.doors.localRoutes({ sessions: this.sessions, roam: this.roam }),
-      source: (sha256, holders, signal) => this.work.blobs.open(sha256, holders, signal),
+      source: (sha256, asked, signal) => this.work.blobs.open(sha256, asked, signal),
       saved: (positions, signal) => this.sync.sync.saved(positions, signal),
       owner: () => this.door.credential,
       setOwner: (owner) => this.door.set(owner),

@@ -80,11 +80,20 @@ export class BlobPart {
     return this.library
   }
 
-  /** The bytes of a blob or original of others; `hints`: who has it, as far as the one who asks was told. */
-  async open(sha256: Sha256Hex, hints: readonly NodeId[], signal: AbortSignal): Promise<BlobStream> {
+  /**
+   * The bytes of a blob or original of others. `hints`: who has it, as far as the one who asks was told. `from`: a place to begin at, of bytes that
+   * nobody has checked then; null: all, which are the blob when they end.
+   */
+  async open(
+    sha256: Sha256Hex,
+    { hints, from }: { readonly hints: readonly NodeId[]; readonly from: number | null },
+    signal: AbortSignal,
+  ): Promise<BlobStream> {
     const known: Holders = this.library?.holders(sha256) ?? { stored: [], inPlace: [], sizeBytes: null }
     const holders = [...known.stored, ...known.inPlace, ...hints]
-    return await (await this.openPeers()).open({ sha256, holders, sizeBytes: known.sizeBytes }, signal)
+    const wanted = { sha256, holders, sizeBytes: known.sizeBytes }
+    const peers = await this.openPeers()
+    return await (from === null ? peers.open(wanted, signal) : peers.openFrom(wanted, from, signal))
   }
 
   /** As the media service does, on machines that have none. */

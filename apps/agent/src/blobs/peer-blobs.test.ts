@@ -273,6 +273,26 @@ test('an original in its folder is read as well, and its last piece only when th
   expect(Buffer.concat(got).length).toBeLessThan(bytes.length)
 })
 
+test('a reader of parts begins anywhere, goes on after a cut with another machine, and leaves when it has enough', async () => {
+  const [first, second] = [await holder('first'), await holder('second')]
+  const bytes = randomBytes(6 * MiB)
+  const { sha256 } = await first.store.put(bytes)
+  await second.store.put(bytes)
+  const { blobs } = await peers([first, second], {
+    first: await brittle(first.port, 600_000),
+    second: await brittle(second.port, 600_000, 1),
+  })
+  const wanted = { sha256, holders: ['first', 'second'], sizeBytes: null }
+  const { sizeBytes, bytes: rest } = await blobs.openFrom(wanted, 5 * MiB, NEVER)
+  expect([sizeBytes, (await collect(rest)).equals(bytes.subarray(5 * MiB))]).toEqual([bytes.length, true])
+  expect([...first.requests, ...second.requests].every((line) => /^GET blobs bytes=[1-9]\d*-$/.test(line))).toBe(true)
+  for await (const piece of (await blobs.openFrom(wanted, 0, NEVER)).bytes) {
+    expect(piece.equals(bytes.subarray(0, piece.length))).toBe(true)
+    break
+  }
+  await expect(blobs.openFrom(wanted, bytes.length, NEVER)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+})
+
 test('ranges, heads and missing blobs are answered as they should be, and not to machines that keep no media', async () => {
   const pi = await holder('pi')
   const bytes = Buffer.from('0123456789')

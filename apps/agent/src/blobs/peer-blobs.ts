@@ -91,8 +91,19 @@ export class PeerBlobs {
   async open(wanted: Wanted, signal: AbortSignal): Promise<BlobStream> {
     const transfer: Transfer = { sha256: wanted.sha256, senders: new Set(), signal }
     const sources = this.order(wanted)
-    const first = await this.firstPart(sources, transfer)
+    const first = await this.firstPart(sources, transfer, 0)
     return { sizeBytes: first.sizeBytes, bytes: this.verified(this.pieces(sources, transfer, first), transfer) }
+  }
+
+  /**
+   * The bytes from `offset` to the end, for a reader of parts: nothing vouches for them but the machine that sends them. `sizeBytes` is of the whole.
+   * @throws ThatdamError UNAVAILABLE, at the beginning or later.
+   */
+  async openFrom(wanted: Wanted, offset: number, signal: AbortSignal): Promise<BlobStream> {
+    const transfer: Transfer = { sha256: wanted.sha256, senders: new Set(), signal }
+    const sources = this.order(wanted)
+    const first = await this.firstPart(sources, transfer, offset)
+    return { sizeBytes: first.sizeBytes, bytes: this.pieces(sources, transfer, first) }
   }
 
   private async fetchNow(wanted: Wanted, signal: AbortSignal, pace: (bytes: number) => Promise<void>): Promise<StoredBlob> {
@@ -116,7 +127,7 @@ export class PeerBlobs {
   }
 
   private async *paced(sources: readonly NodeId[], transfer: Transfer, pace: (bytes: number) => Promise<void>): AsyncGenerator<Buffer> {
-    const first = await this.firstPart(sources, transfer)
+    const first = await this.firstPart(sources, transfer, 0)
     for await (const piece of this.pieces(sources, transfer, first)) {
       await pace(piece.length)
       yield piece
@@ -138,11 +149,11 @@ export class PeerBlobs {
     if (held !== null) yield held
   }
 
-  /** The whole, from whoever has it, part by part where connections are cut. */
+  /** From where the first part begins to the end, from whoever has it, part by part where connections are cut. */
   private async *pieces(sources: readonly NodeId[], transfer: Transfer, first: Part): AsyncGenerator<Buffer> {
     const failures = new Map<NodeId, number>()
     let part: Part | null = first
-    let offset = 0
+    let { offset } = first
     while (part !== null) {
       const { nodeId, sizeBytes } = part
       const from = offset
@@ -169,9 +180,9 @@ export class PeerBlobs {
     throw unavailable(transfer.sha256)
   }
 
-  private async firstPart(sources: readonly NodeId[], transfer: Transfer): Promise<Part> {
+  private async firstPart(sources: readonly NodeId[], transfer: Transfer, offset: number): Promise<Part> {
     for (const nodeId of sources) {
-      const part = await this.ask(nodeId, transfer, 0).catch((error: unknown) => this.sayNo(nodeId, transfer, error))
+      const part = await this.ask(nodeId, transfer, offset).catch((error: unknown) => this.sayNo(nodeId, transfer, error))
       if (part !== null) return part
     }
     transfer.signal.throwIfAborted()
@@ -206,7 +217,7 @@ export class PeerBlobs {
       const asked = { publicKey, method: 'GET', path, headers, timeoutMs: SILENCE_MS_MAX, isBulk: true, signal } as const
       const answer = await this.ports.client().open(asked)
       const sizeBytes = sizeOf(answer, offset)
-      if (sizeBytes !== null) return { nodeId, sizeBytes, answer }
+      if (sizeBytes !== null) return { nodeId, offset, sizeBytes, answer }
       answer.destroy()
       if (answer.statusCode !== 404) throw new Error(`it answered ${answer.statusCode}`)
     }
@@ -265,6 +276,7 @@ export class PeerBlobs {
 
 interface Part {
   readonly nodeId: NodeId
+  readonly offset: number
   /** Of the whole. */
   readonly sizeBytes: number
   readonly answer: IncomingMessage

@@ -61,14 +61,22 @@ export interface ChildContext {
   /** The op feed after a position; waits up to `waitMs` for news. */
   readOps(after: number, waitMs: number, limit?: number): Promise<OpFeed>
   /**
-   * Bytes that other machines of the ring have, verified by the agent: a stream that ends without an error was the source. `holders`: who may have
-   * it. @throws ThatdamError UNAVAILABLE when nobody in reach gives it.
+   * Bytes that other machines of the ring have. @throws ThatdamError UNAVAILABLE when nobody in reach gives it.
    */
-  openSource(
-    sha256: string,
-    holders: readonly string[],
-    signal: AbortSignal,
-  ): Promise<{ readonly sizeBytes: number; readonly bytes: AsyncIterable<Uint8Array> }>
+  openSource(sha256: string, asked: SourcePart, signal: AbortSignal): Promise<SourceBytes>
+}
+
+export interface SourcePart {
+  /** Who may have it. */
+  readonly holders: readonly string[]
+  /** Null: all of it, verified by the agent: a stream that ends without an error was the source. Else from there on, as the holder sends it. */
+  readonly from: number | null
+}
+
+export interface SourceBytes {
+  /** Of the whole. */
+  readonly sizeBytes: number
+  readonly bytes: AsyncIterable<Uint8Array>
 }
 
 /** Runs `main` once the agent has sent the configuration. Call it once, at the bottom of a service's process.ts. */
@@ -196,7 +204,7 @@ class Channel {
         OpFeed.parse(
           await callLocal(config, 'GET', `/local/ops?after=${after}&limit=${limit}&waitMs=${waitMs}`, undefined, this.stopping.signal),
         ),
-      openSource: (sha256, holders, signal) => openSource(config, sha256, { holders, signal }),
+      openSource: (sha256, asked, signal) => openSource(config, sha256, { ...asked, signal }),
     }
   }
 
@@ -264,14 +272,15 @@ async function callLocal(config: ServiceConfig, method: string, path: string, bo
 async function openSource(
   config: ServiceConfig,
   sha256: string,
-  { holders, signal }: { readonly holders: readonly string[]; readonly signal: AbortSignal },
-): Promise<{ sizeBytes: number; bytes: AsyncIterable<Uint8Array> }> {
+  { holders, from, signal }: SourcePart & { readonly signal: AbortSignal },
+): Promise<SourceBytes> {
   const url = `${config.localUrl}/local/sources/${sha256}?holders=${holders.join()}`
-  const response = await fetch(url, { headers: { authorization: `Bearer ${config.localToken}` }, signal })
+  const range = from === null ? {} : { range: `bytes=${from}-` }
+  const response = await fetch(url, { headers: { authorization: `Bearer ${config.localToken}`, ...range }, signal })
   const { body } = response
   if (!response.ok || body === null) {
     await body?.cancel()
     throw new ThatdamError('UNAVAILABLE', `No machine in reach gives the source ${sha256} now.`)
   }
-  return { sizeBytes: Number(response.headers.get('content-length') ?? Number.NaN), bytes: body }
+  return { sizeBytes: (from ?? 0) + Number(response.headers.get('content-length') ?? Number.NaN), bytes: body }
 }

@@ -471,18 +471,38 @@ test('a file that only its name calls a film is told to be broken, once, by whoe
   ])
 })
 
-test('for another machine a film is fetched once, read and shown; where ffmpeg is missing, that is answered', async () => {
-  const film = lateFilm('theirs.mp4')
+/** 20 MB and more, with what says where everything is at its end, as cameras write it. */
+const longFilm = (name: string): Buffer =>
+  ffmpeg(name, '-f', 'lavfi', '-i', 'testsrc2=s=960x540:r=25:d=16,noise=alls=40', '-c:v', 'mjpeg', '-q:v', '3', '-pix_fmt', 'yuvj420p')
+
+test('of a film of another machine only some parts are read; where ffmpeg is missing, nothing is asked for', async () => {
+  const film = longFilm('theirs.mov')
   agent.sources.set(sha(film), film)
-  const job = { ...jobFor(sha(film), film.length, 1), ...FILM, recipes: [...RECIPES, READING] }
+  const job = { ...jobFor(sha(film), film.length, 1), ...FILM, mimeType: 'video/quicktime', recipes: [...RECIPES, READING] }
   start(null)
   expect(await waitFor(async () => (await ordered([job]))[sha(film)] === 'cannot')).toBe(true)
   expect(agent.askedSources).toEqual([])
   await service?.stop()
   start()
   expect(await waitFor(async () => (await ordered([job]))[sha(film)] === 'done')).toBe(true)
-  expect([(await probed(sha(film))).media.durationMs, agent.askedSources]).toEqual([8_000, [sha(film)]])
+  expect((await probed(sha(film))).media).toMatchObject({ durationMs: 16_000, videoCodec: 'mjpeg', width: 960 })
   expect(await isBlack((await thumbs(sha(film)))['thumb-320'])).toBe(false)
+  expect(film.length).toBeGreaterThan(20e6)
+  expect(agent.sentBytes).toBeLessThan(film.length / 2)
+  expect(readdirSync(join(folder.path, 'state', 'deriver-scratch'))).toEqual([])
+})
+
+test('a line that breaks while a film is read says nothing about the film: it is tried again', async () => {
+  const film = lateFilm('theirs.mp4')
+  agent.sources.set(sha(film), film)
+  agent.brittle.add(sha(film))
+  start()
+  const job = { ...jobFor(sha(film), film.length, 1), ...FILM, recipes: [...RECIPES, READING] }
+  expect(await waitFor(async () => (await ordered([job]))[sha(film)] === 'cannot')).toBe(true)
+  expect([agent.ops('asset.probed'), agent.ops('derivative.failed'), agent.ops('derivative.made')]).toEqual([[], [], []])
+  await ordered([{ ...job, fence: { term: 1, count: 2 } }])
+  await thumbs(sha(film))
+  expect((await probed(sha(film))).media.durationMs).toBe(8_000)
 })
 
 test('where exiftool does not run, pictures get their previews all the same, and are read when it does', async () => {

@@ -9,6 +9,7 @@ import type { BlobStore } from '@thatdam/store/blob-store'
 import { Derivatives, type DerivativeJob } from '@thatdam/store/derivatives'
 import { getMeta, setMeta } from '@thatdam/store/index-db'
 import { Locations } from '@thatdam/store/locations'
+import type { SourceBytes, SourcePart } from '../child.ts'
 import { Sparing } from '../indexer/sparing.ts'
 import { OddNames, type NamedFile } from '../indexer/odd-names.ts'
 import { MediaReader } from '../indexer/media-reader.ts'
@@ -17,7 +18,8 @@ import { followFeed } from './feed.ts'
 import { CannotDerive, NeedsProgram, type Thumbnail } from './picture.ts'
 import { read } from './read.ts'
 import { RemoteJobs, type RemoteJob } from './remote-jobs.ts'
-import { Scratch, type SourceBytes } from './scratch.ts'
+import { FilmDoor, requireUncut, type FarFilm } from './film-door.ts'
+import { Scratch } from './scratch.ts'
 import { findSource } from './source.ts'
 
 /*
@@ -49,7 +51,7 @@ export interface DeriverOptions {
   readonly readOps: (after: number, waitMs: number, limit: number) => Promise<OpFeed>
   readonly appendOps: (bodies: readonly OpBody[]) => Promise<unknown>
   /** The bytes of a source that other machines have. */
-  readonly openSource: (sha256: string, holders: readonly string[], signal: AbortSignal) => Promise<SourceBytes>
+  readonly openSource: (sha256: string, asked: SourcePart, signal: AbortSignal) => Promise<SourceBytes>
   readonly status: (status: DeriveStatus) => void
   readonly waiting: (reason: string) => void
   readonly running: (reason: string) => void
@@ -62,6 +64,7 @@ export class Deriver {
   private readonly names: OddNames
   private readonly remote = new RemoteJobs()
   private readonly scratch: Scratch
+  private readonly films = new FilmDoor()
   private readonly reader: MediaReader
   private readonly busy = new Set<string>()
   private readonly sleepers = new Set<() => void>()
@@ -101,6 +104,7 @@ export class Deriver {
     } finally {
       clearInterval(timer)
       this.names.close()
+      await this.films.close()
     }
   }
 
@@ -212,25 +216,28 @@ export class Deriver {
     return await findSource(sha256, { store, locations: this.locations, names: this.names })
   }
 
-  private sourceElsewhere(job: RemoteJob, signal: AbortSignal): Promise<NamedFile> {
-    return this.scratch.fetch(job.sizeBytes, {
-      open: () => this.options.openSource(job.source, job.holders, signal),
-      progress: (bytes) => this.remote.advance(job.jobId, bytes),
-      signal,
-    })
+  /** Of a film only what is asked for is read; all else is fetched whole, and verified. */
+  private sourceElsewhere({ jobId, kind, source, sizeBytes, holders }: RemoteJob, signal: AbortSignal): Promise<NamedFile | FarFilm> {
+    const open = (from: number | null, ended: AbortSignal) => this.options.openSource(source, { holders, from }, ended)
+    const progress = (bytes: number): void => this.remote.advance(jobId, bytes)
+    return kind === 'video'
+      ? this.films.show({ sizeBytes, open, progress, signal })
+      : this.scratch.fetch(sizeBytes, { open: () => open(null, signal), progress, signal })
   }
 
   /** All that is wanted of a source, from one reading of its bytes. A program that is missing for a part of it holds up that part alone. */
-  private async make(source: NamedFile, job: DerivativeJob, signal: AbortSignal): Promise<void> {
+  private async make(source: NamedFile | FarFilm, job: DerivativeJob, signal: AbortSignal): Promise<void> {
     const { ffmpegPath } = this.options
     try {
       const { known, missing } = await this.read(source, job)
       const thumbnails = await derive(source.path, known, { ffmpegPath, signal }).catch(async (error: unknown) => {
+        requireUncut(source)
         if (missing === null || !(error instanceof CannotDerive)) throw error
         await this.giveUp({ ...job, recipes: job.recipes.filter(({ recipe }) => recipe !== 'media-info') }, error)
         return []
       })
       signal.throwIfAborted()
+      requireUncut(source)
       await this.tell(job, thumbnails)
       if (missing !== null) throw missing
     } finally {
@@ -240,13 +247,14 @@ export class Deriver {
 
   /** What is wrong with the file is an answer too. `known`: the job by what was read, or as it was. */
   private async read(
-    { path }: NamedFile,
+    source: NamedFile | FarFilm,
     job: DerivativeJob,
   ): Promise<{ readonly known: DerivativeJob; readonly missing: NeedsProgram | null }> {
     const wanted = job.recipes.find(({ recipe }) => recipe === 'media-info')
     if (wanted === undefined) return { known: job, missing: null }
     try {
-      const { kind, media, problem } = await read(path, job, this.reader)
+      const { kind, media, problem } = await read(source.path, job, this.reader)
+      requireUncut(source)
       const { source: assetId } = job
       const { recipe, recipeHash } = wanted
       await this.append([{ kind: 'asset.probed', assetId, recipeHash, assetKind: kind, media, problem: problem?.slice(0, 500) ?? null }])

@@ -20,7 +20,7 @@ runChild(async (context) => {
     signal: context.signal,
     readOps: (after, waitMs, limit) => context.readOps(after, waitMs, limit),
     appendOps: (bodies) => context.appendOps(bodies),
-    openSource: (sha256, holders, signal) => context.openSource(sha256, holders, signal),
+    openSource: (sha256, asked, signal) => context.openSource(sha256, asked, signal),
     status: (status) => context.status(status),
     waiting: (reason) => context.waiting(reason),
     running: (reason) => context.running(reason),

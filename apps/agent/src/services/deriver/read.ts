@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises'
 import { isUnread } from '@thatdam/protocol/ops'
 import type { DerivativeJob } from '@thatdam/store/derivatives'
+import { isFar } from '../indexer/ffprobe.ts'
 import { HEAD_BYTES } from '../indexer/kinds.ts'
 import type { MediaReader, Probed } from '../indexer/media-reader.ts'
 import { NeedsProgram } from './picture.ts'
@@ -10,7 +11,8 @@ import { NeedsProgram } from './picture.ts'
  * @throws NeedsProgram
  */
 export async function read(path: string, { kind, mimeType }: DerivativeJob, reader: MediaReader): Promise<Probed> {
-  const probed = await reader.read(path, { kind, mimeType }, await headOf(path))
+  const type = { kind, mimeType }
+  const probed = isFar(path) ? await reader.readFar(path, type) : await reader.read(path, type, await headOf(path))
   // Nothing is wrong with it, and nothing is known: who would know is not here.
   if (probed.problem === null && isUnread({ assetKind: probed.kind, media: probed.media })) {
     throw new NeedsProgram(kind === 'photo' ? 'exiftool' : 'ffmpeg')

@@ -3,16 +3,12 @@ import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { diskNumbers, refuseWhenFull } from '@thatdam/store/disk'
+import type { SourceBytes } from '../child.ts'
 import type { NamedFile } from '../indexer/odd-names.ts'
 
 /** All that lies there at once. */
 const SCRATCH_BYTES_MAX = 8 * 1024 ** 3
 const TRIES_MAX = 3
-
-export interface SourceBytes {
-  readonly sizeBytes: number
-  readonly bytes: AsyncIterable<Uint8Array>
-}
 
 /** Others' originals while something is made of them. Emptied at each start; each file goes when it is released. */
 export class Scratch {

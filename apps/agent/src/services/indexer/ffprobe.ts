@@ -9,9 +9,15 @@ export const SAFE_DEMUXERS = `mov matroska webm avi mpegts mpeg mpegvideo asf fl
   .split(/\s+/)
   .join(',')
 
-/** Input options that every ffmpeg and ffprobe of ours gets. `path` is absolute. */
+/** Whether it is an address of our own door for films that lie elsewhere (deriver/film-door.ts), and no absolute path. */
+export const isFar = (path: string): boolean => path.startsWith('http://127.0.0.1:')
+/** No proxy of this machine is asked for what lies behind our own door. A silence of that long ends it. */
+const FAR = ['-http_proxy', '', '-seekable', '1', '-rw_timeout', '20000000']
+
+/** Input options that every ffmpeg and ffprobe of ours gets. `path` is absolute, or `isFar`. */
 export function safeInput(path: string): string[] {
-  return ['-protocol_whitelist', 'file,crypto,data', '-format_whitelist', SAFE_DEMUXERS, '-i', `file:${path}`]
+  const how = isFar(path) ? ['-protocol_whitelist', 'http,tcp', ...FAR] : ['-protocol_whitelist', 'file,crypto,data']
+  return [...how, '-format_whitelist', SAFE_DEMUXERS, '-i', isFar(path) ? path : `file:${path}`]
 }
 
 const TIMEOUT_MS = 20_000

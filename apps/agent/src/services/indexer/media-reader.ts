@@ -37,6 +37,12 @@ export class MediaReader {
     if (options.ffprobePath === null) this.missingTool = `ffmpeg is missing: ${WITHOUT_FFPROBE} until it is installed, ${OR_ELSEWHERE}.`
   }
 
+  /** A film that lies elsewhere: exiftool, which reads files alone, adds nothing. `address` as `isFar`. */
+  async readFar(address: string, type: MediaType): Promise<Probed> {
+    const { value, problem } = await this.streams(address)
+    return { ...combine(type, null, value), problem }
+  }
+
   /** `path`: as a program can be given it (OddNames). `head`: its first bytes. */
   async read(path: string, type: MediaType, head: Buffer): Promise<Probed> {
     const [tags, streams] = await Promise.all([

@@ -107,7 +107,7 @@ export function lastWords(stderr: string): string {
     .map((line) =>
       line
         .replace(/^\[[^\]]*\]\s*/, '')
-        .replace(/^file:.*?: (?=[A-Z])/, '')
+        .replace(/^(file|http):.*?: (?=[A-Z])/, '')
         .trim(),
     )
     .filter((line) => line !== '')
