@@ -73,8 +73,21 @@ export function rawPublicKey(key: KeyObject): string {
   return key.export({ format: 'der', type: 'spki' }).subarray(SPKI_PREFIX.length).toString('base64url')
 }
 
+/** Making a key costs as much as verifying with it: those of a ring are few, and come again with each message. */
+const KEYS_KEPT = 256
+const keptKeys = new Map<string, KeyObject>()
+
 /** @throws TypeError when the text is not 32 bytes in canonical base64url. */
 export function publicKeyObject(publicKey: string): KeyObject {
+  const kept = keptKeys.get(publicKey)
+  if (kept !== undefined) return kept
+  const made = makePublicKey(publicKey)
+  if (keptKeys.size >= KEYS_KEPT) for (const oldest of keptKeys.keys()) if (keptKeys.delete(oldest)) break
+  keptKeys.set(publicKey, made)
+  return made
+}
+
+function makePublicKey(publicKey: string): KeyObject {
   const bytes = exactBytes(publicKey, 32)
   if (bytes === null) throw new TypeError('A public key is 43 base64url characters.')
   return createPublicKey({ key: Buffer.concat([SPKI_PREFIX, bytes]), format: 'der', type: 'spki' })

@@ -143,6 +143,13 @@ export class Discovery {
     return this.table.list(performance.now(), this.network.current)
   }
 
+  /** Of whoever announces itself with one of these keys, the freshest; null: nobody does. */
+  sightingOf(publicKeys: readonly string[]): Sighting | null {
+    const nowMs = performance.now()
+    const seen = publicKeys.flatMap((key) => this.table.get(key, nowMs, this.network.current) ?? [])
+    return seen.toSorted((a, b) => a.contactAgeMs - b.contactAgeMs)[0] ?? null
+  }
+
   onEvent(listener: (event: DiscoveryEvent) => void): () => void {
     this.listeners.add(listener)
     return () => void this.listeners.delete(listener)

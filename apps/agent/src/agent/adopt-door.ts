@@ -139,8 +139,8 @@ export class AdoptDoor {
       const { value } = this.asked
       const entry = this.desk.entries(steadyMs()).findLast(({ id, phase }) => phase === 'waiting' && this.keys.get(id) === publicKey)
       if (entry !== undefined) return entry
-      const near = this.ports.host.part.discovery.sightings().find((one) => one.publicKey === publicKey)
-      if (near === undefined)
+      const near = this.ports.host.part.discovery.sightingOf([publicKey])
+      if (near === null)
         throw new ThatdamError('NOT_FOUND', 'This machine is not near any more. Look whether it runs and is on this network.')
       const leftMs = endsAtMs - steadyMs()
       if (leftMs <= 0 || near.claimed) throw doesNotAsk(near.nodeId, near.claimed)

@@ -265,7 +265,7 @@ export class Agent {
     this.shared.startLoops(loops)
     this.doors.startLoops(loops)
     loops.start('op log of the ring', (signal) => this.sync.sync.run(signal))
-    loops.start('cluster file', (signal) => clusterFileLoop(this.paths.cluster, () => this.views.cluster(), signal))
+    loops.start('cluster file', (signal) => clusterFileLoop(this.paths.cluster, () => this.views.cluster(), version, signal))
   }
 
   private async gather(): Promise<NodeFacts> {

@@ -197,8 +197,8 @@ export class RingPart {
   /** Where a browser reaches the console of a member: its LAN addresses as announced, best first. */
   consoleUrls(nodeId: string): string[] {
     const member = this.store.member(nodeId)
-    const sighting = this.discovery.sightings().find((one) => member?.keys.includes(one.publicKey))
-    if (!sighting || sighting.consolePort === null) return []
+    const sighting = this.discovery.sightingOf(member?.keys ?? [])
+    if (sighting === null || sighting.consolePort === null) return []
     const port = sighting.consolePort
     const usable = sighting.addresses.filter(({ address }) => !address.includes('%'))
     return usable.map(({ address }) => `http://${address.includes(':') ? `[${address}]` : address}:${port}`)
@@ -367,7 +367,6 @@ export class RingPart {
 
   private sighted(publicKey: string): { address: string; port: number }[] {
     const keys = this.store.memberByKey(publicKey)?.keys ?? [publicKey]
-    const sighting = this.discovery.sightings().find((one) => keys.includes(one.publicKey))
-    return sighting?.addresses.map(({ address, port }) => ({ address, port })) ?? []
+    return this.discovery.sightingOf(keys)?.addresses.map(({ address, port }) => ({ address, port })) ?? []
   }
 }
