@@ -1,6 +1,7 @@
 import os from 'node:os'
 import { parseArgs } from 'node:util'
 import { agentMemory } from './agent-memory.ts'
+import { agentRing } from './agent-ring.ts'
 import { agentStart } from './agent-start.ts'
 import { assign } from './assign.ts'
 import { round, type Bench, type BenchResult } from './contract.ts'
@@ -14,7 +15,7 @@ import { plan1000 } from './plan-1000.ts'
  * Prints for people; with --json the last line is the result as JSON. Never fails because a machine is slow.
  */
 
-const BENCHES: readonly Bench[] = [agentMemory, agentStart, ingest, plan1000, placement, assign, heldPolls]
+const BENCHES: readonly Bench[] = [agentMemory, agentRing, agentStart, ingest, plan1000, placement, assign, heldPolls]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

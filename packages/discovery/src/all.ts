@@ -145,8 +145,7 @@ export class Discovery {
 
   /** Of whoever announces itself with one of these keys, the freshest; null: nobody does. */
   sightingOf(publicKeys: readonly string[]): Sighting | null {
-    const nowMs = performance.now()
-    const seen = publicKeys.flatMap((key) => this.table.get(key, nowMs, this.network.current) ?? [])
+    const seen = publicKeys.flatMap((key) => this.table.get(key, nowMs(), this.network.current) ?? [])
     return seen.toSorted((a, b) => a.contactAgeMs - b.contactAgeMs)[0] ?? null
   }
 

@@ -12,7 +12,7 @@ export async function clusterFileLoop(path: string, compose: () => ClusterFile, 
   let written = ''
   let writtenAtMs = 0
   while (!signal.aborted) {
-    const { value } = version
+    const told = version.value
     const file = compose()
     const key = JSON.stringify(file, (name, value: unknown) => (name === 'last_seen' || name === 'last_seen_ms' ? null : value))
     if (key !== written || Date.now() - writtenAtMs >= REFRESH_MS) {
@@ -20,7 +20,7 @@ export async function clusterFileLoop(path: string, compose: () => ClusterFile, 
       written = key
       writtenAtMs = Date.now()
     }
-    await version.waitNewer(value, REFRESH_MS, signal)
+    await version.waitNewer(told, REFRESH_MS, signal)
     await sleep(SETTLE_MS, signal)
   }
 }
