@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { recordHash } from '@thatdam/control/roster'
 import { compareTerms } from '@thatdam/plan/election/terms'
 import type { ClusterFile } from '@thatdam/protocol/cluster'
 import { Term } from '@thatdam/protocol/plan'
+import type { GenesisRecord } from '@thatdam/protocol/roster'
 import type { RingMachine } from '@thatdam/testkit/ring/machine'
 import type { TestRing } from '@thatdam/testkit/ring/ring'
 import type { Context } from '../contract.ts'
@@ -31,6 +33,7 @@ export class RingWatch {
   private readonly told = new Set<string>()
   /** Sides of the network on which everybody has come to rest; null: nobody has. */
   private settled: readonly (readonly string[])[] | null = null
+  private hasSettled = false
   private isOver = false
   private running: Promise<void> = Promise.resolve()
 
@@ -48,6 +51,7 @@ export class RingWatch {
   /** From now on each of these sides is at rest, until `unsettle`. */
   settle(sides: readonly (readonly RingMachine[])[]): void {
     this.leading.clear()
+    this.hasSettled = true
     this.settled = sides.map((side) => side.map((machine) => machine.name))
   }
 
@@ -56,9 +60,13 @@ export class RingWatch {
     this.leading.clear()
   }
 
+  /** @throws Error when it has watched a ring at rest and never seen a term or a plan: it does not look where they are. */
   async stop(): Promise<void> {
     this.isOver = true
     await this.running
+    const isBlind = [...this.known.values()].every(({ term, plan }) => term === null || plan === '')
+    if (this.hasSettled && isBlind)
+      throw new Error('No term and plan was found on any disk, so nothing was compared: look where agents keep them.')
   }
 
   private async run(): Promise<void> {
@@ -97,15 +105,16 @@ export class RingWatch {
   /** The term first: what is noted before the plan is read was noted before a plan that is seen only at the next look. */
   private lookAtDisk(machine: RingMachine): void {
     const before = this.known.get(machine.name)
-    const term = read(join(machine.stateDir, 'term.json'))
+    const ring = ringOf(machine)
+    if (ring === null) return
+    const term = read(join(machine.stateDir, `term-${ring.fingerprint.slice(0, 16)}.json`))
     const plan = read(join(machine.stateDir, 'plan.json'))
     this.known.set(machine.name, { term: term === '' ? null : Term.parse(JSON.parse(term)), plan })
     if (before?.term === undefined || before.term === null || plan === '' || plan === before.plan) return
     const { envelope } = JSON.parse(plan) as { envelope: { term: Term } }
     // A node on a side where nobody may lead keeps its own plan, which is nobody's order.
     if (envelope.term.number === 0 && envelope.term.nodeId === machine.name) return
-    const clusterId = clusterOf(machine)
-    if (clusterId !== null && compareTerms(clusterId, envelope.term, before.term) < 0)
+    if (compareTerms(ring.clusterId, envelope.term, before.term) < 0)
       this.tell(`${machine.name} took a plan of term ${envelope.term.number} after it had noted term ${before.term.number}`)
   }
 
@@ -124,7 +133,9 @@ function read(file: string): string {
   }
 }
 
-function clusterOf(machine: RingMachine): string | null {
+function ringOf(machine: RingMachine): { readonly clusterId: string; readonly fingerprint: string } | null {
   const [genesis = ''] = read(join(machine.stateDir, 'roster.jsonl')).split('\n', 1)
-  return genesis === '' ? null : (JSON.parse(genesis) as { body: { clusterId: string } }).body.clusterId
+  if (genesis === '') return null
+  const { body } = JSON.parse(genesis) as GenesisRecord
+  return { clusterId: body.clusterId, fingerprint: recordHash(body) }
 }
