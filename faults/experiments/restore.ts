@@ -23,14 +23,14 @@ export const restore: Experiment = {
       await untilEditors(context, ring.machines, ring.machines.length)
       const watch = RingWatch.start(ring, context)
       try {
-        for (const trial of context.trials()) await rollBack(context, ring, trial)
+        for (const trial of context.trials()) await rollBack(context, { ring, watch, trial })
       } finally {
         await watch.stop()
       }
     }),
 }
 
-async function rollBack(context: Context, ring: TestRing, trial: Trial): Promise<void> {
+async function rollBack(context: Context, { ring, watch, trial }: { ring: TestRing; watch: RingWatch; trial: Trial }): Promise<void> {
   await settle(context, ring)
   const machine = ring.machines[Math.floor(trial.random() * ring.machines.length)] as RingMachine
   await machine.powerCut()
@@ -41,6 +41,7 @@ async function rollBack(context: Context, ring: TestRing, trial: Trial): Promise
   await everywhere(context, ring, before)
   await machine.powerCut()
   machine.rollBack('yesterday')
+  watch.forget(machine)
   // It edits before the others can tell it what it wrote since: two histories of one log.
   const hasCable = ring.hosts.mode === 'namespaces'
   if (hasCable) await ring.linkDown(machine)

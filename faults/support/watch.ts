@@ -60,6 +60,11 @@ export class RingWatch {
     this.leading.clear()
   }
 
+  /** Its disk is another one now: what was on the one before says nothing about it. */
+  forget(machine: RingMachine): void {
+    this.known.delete(machine.name)
+  }
+
   /** @throws Error when it has watched a ring at rest and never seen a term or a plan: it does not look where they are. */
   async stop(): Promise<void> {
     this.isOver = true
