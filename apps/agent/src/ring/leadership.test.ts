@@ -68,6 +68,17 @@ test('who may not lead follows, and takes orders of the latest term only', async
   expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ number: 6, nodeId: 'pi' })
 })
 
+test('while a later term is on its way to the disk, orders of earlier ones are refused already', async () => {
+  const leadership = await open('zero')
+  leadership.roster([], new Set(['zero']))
+  expect(leadership.accept({ number: 5, nodeId: 'pi' })).toBe(true)
+  await until('the term is noted', () => !leadership.accept({ number: 4, nodeId: 'pi' }))
+  expect([leadership.accept({ number: 6, nodeId: 'win' }), leadership.accept({ number: 5, nodeId: 'pi' })]).toEqual([true, true])
+  // The write has begun, and takes longer than this.
+  for (let turn = 0; turn < 3; turn++) await Promise.resolve()
+  expect(leadership.accept({ number: 5, nodeId: 'pi' })).toBe(false)
+})
+
 test('a term that cannot be written is never used', async () => {
   const said: string[] = []
   const leadership = await open('pi', { path: path.join(directory, 'missing', 'pi.json'), log: (message) => void said.push(message) })

@@ -1,5 +1,6 @@
 import type { ElectionAction, ElectionEvent, ElectionMessage, Now } from '@thatdam/plan/election/contract'
 import { rankedElection } from '@thatdam/plan/election/machine'
+import { compareTerms } from '@thatdam/plan/election/terms'
 import { isSame, TERM_SKIP_MAX, type ElectionState } from '@thatdam/plan/election/state'
 import type { ClusterId, NodeId } from '@thatdam/protocol/ids'
 import { Term } from '@thatdam/protocol/plan'
@@ -32,6 +33,8 @@ export class Leadership {
   private readonly options: LeadershipOptions
   private readonly clock: () => Now
   private state: ElectionState
+  /** On its way to the disk: it counts already, or an order of an earlier one could still be taken while it is written. */
+  private arriving: Term | null = null
   private readonly queue: ElectionEvent[] = []
   private draining: Promise<void> | null = null
   private timer: NodeJS.Timeout | null = null
@@ -69,6 +72,7 @@ export class Leadership {
   /** Whether an order of this term may be carried out; notes it, so that earlier ones are refused from now on. */
   accept(term: Term): boolean {
     if (!rankedElection.accepts(this.state, term)) return false
+    if (this.arriving !== null && compareTerms(this.options.clusterId, term, this.arriving) < 0) return false
     this.give({ kind: 'order', term })
     return true
   }
@@ -97,7 +101,11 @@ export class Leadership {
     for (let event = this.queue.shift(); event; event = this.queue.shift()) {
       const { state, actions } = rankedElection.step(this.state, event, this.clock(), (this.options.random ?? Math.random)())
       try {
-        for (const action of actions) if (action.kind === 'persist') await this.persist(action.term)
+        for (const action of actions) {
+          if (action.kind !== 'persist') continue
+          this.arriving = action.term
+          await this.persist(action.term)
+        }
         const before = this.state
         this.state = state
         for (const action of actions) this.carryOut(action)
@@ -106,6 +114,7 @@ export class Leadership {
       } catch (error) {
         this.options.log('a step of the election was given up: its term could not be written', error)
       }
+      this.arriving = null
     }
     this.draining = null
   }
