@@ -78,6 +78,11 @@ export function passOn(request: IncomingMessage, response: ServerResponse, targe
 
 /** Streams an answer to whoever asked, with the headers that every answer carries. */
 export function handBack(answer: IncomingMessage, response: ServerResponse, more: OutgoingHttpHeaders = {}): void {
+  // Whoever asked may leave in the moment before the answer begins, and pipeline() throws at once for a stream that is destroyed.
+  if (response.destroyed) {
+    answer.destroy()
+    return
+  }
   response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', { ...backwardHeaders(answer.headers), ...more })
   response.flushHeaders()
   pipeline(answer, response, () => {})
