@@ -201,6 +201,7 @@ test('unknown keys, foreign ids and oversized inputs are refused before anything
     owner.node.settings.patch({}),
     owner.node.settings.patch({ nodeId: 'pi5-server-91be02' }),
     owner.ring.setPolicy({}),
+    owner.ring.setPolicy({ goesOn: 'this one' }),
     owner.ring.makeToken({ machines: 1000, lifeMinutes: 15 }),
     owner.ring.adopt({ publicKey: 'x' }),
     owner.folders.list({ path: 'a\0b' }),
@@ -212,6 +213,7 @@ test('unknown keys, foreign ids and oversized inputs are refused before anything
   expect(await codeOf(owner.node.settings.patch({ nodeId: 'stranger', name: 'x' }))).toBe('NOT_FOUND')
   expect(await codeOf(owner.node.remove({ nodeId: 'stranger' }))).toBe('NOT_FOUND')
   expect(await codeOf(owner.ring.setPolicy({ pinnedLeader: 'stranger' }))).toBe('NOT_FOUND')
+  expect(await codeOf(owner.ring.setPolicy({ goesOn: '00000000-0000-4000-8000-00000000000f' }))).toBe('CONFLICT')
   expect(await codeOf(owner.capture.start({ cameraId: 'cam', nodeId: 'stranger' }))).toBe('NOT_FOUND')
   expect(agent.commands).toEqual([])
   expect(agent.entries).toHaveLength(entries)
@@ -264,6 +266,9 @@ test('wishes for another machine and for the ring are ops about them, and a came
   const [first, second] = agent.entries.slice(-2)
   expect(saved).toEqual({ durability: 'here', position: first?.position })
   expect(second?.op.body).toMatchObject({ kind: 'policy.set', field: 'pinnedLeader', value: null, replaces: first?.op.id })
+  const { clusterId } = agent.state.node
+  await owner.ring.setPolicy({ goesOn: clusterId })
+  expect(agent.entries.at(-1)?.op.body).toMatchObject({ kind: 'policy.set', field: 'goesOn', value: clusterId })
   await owner.capture.stop({ captureId: 'c', nodeId: 'pi5-server-91be02' })
   await owner.capture.stop({ captureId: 'c', nodeId: agent.state.node.nodeId })
   const stop = { service: 'capture-daemon', command: 'stop', params: { captureId: 'c' } }

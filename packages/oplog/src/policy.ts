@@ -1,10 +1,9 @@
 import type { OpFeedEntry } from '@thatdam/protocol/local'
-import { DEFAULT_POLICY, RingPolicy } from '@thatdam/protocol/settings'
+import { DEFAULT_POLICY, POLICY_FIELDS, RingPolicy } from '@thatdam/protocol/settings'
 import { EMPTY_REGISTER, type FieldEdit, readRegister } from './fields.ts'
 import { addToRegisters, type Registers } from './registers.ts'
 
-type Field = keyof RingPolicy
-const FIELDS = Object.keys(DEFAULT_POLICY) as Field[]
+type Field = (typeof POLICY_FIELDS)[number]
 
 /** Edits of the ring's policy, by field. One whose value is not well formed counts for nothing. */
 export function addPolicy(before: Registers, entries: Iterable<OpFeedEntry>): Registers {
@@ -24,9 +23,9 @@ export function readPolicy(registers: Registers): {
   conflicts: Partial<Record<Field, FieldEdit[]>>
 } {
   const policy: Record<string, unknown> = { ...DEFAULT_POLICY }
-  const edits: Record<Field, string | null> = { replicas: null, pinnedLeader: null }
+  const edits: Record<Field, string | null> = { replicas: null, pinnedLeader: null, goesOn: null }
   const conflicts: Partial<Record<Field, FieldEdit[]>> = {}
-  for (const field of FIELDS) {
+  for (const field of POLICY_FIELDS) {
     const state = readRegister(registers.get(field) ?? EMPTY_REGISTER)
     if (state.winner === null) continue
     policy[field] = state.winner.value

@@ -2,6 +2,7 @@ import { canonicalJson } from '@thatdam/protocol/canonical'
 import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { OpFeedEntry } from '@thatdam/protocol/local'
 import { OpBody } from '@thatdam/protocol/ops'
+import { DEFAULT_POLICY } from '@thatdam/protocol/settings'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { formatHlc } from './hlc.ts'
@@ -120,11 +121,11 @@ describe('secrets and policy', () => {
   test('policy: each field by itself, badly formed wishes for nothing, and a cut’s other wish is told', () => {
     const all = [set('replicas', 3, 1), set('replicas', 99, 2), set('pinnedLeader', 'pi', 3), set('pinnedLeader', 'mac', 4)]
     const state = readPolicy(addPolicy(NO_REGISTERS, all))
-    expect(state.policy).toEqual({ replicas: 3, pinnedLeader: 'mac' })
-    expect(state.edits).toEqual({ replicas: all[0]?.op.id, pinnedLeader: all[3]?.op.id })
+    expect(state.policy).toEqual({ replicas: 3, pinnedLeader: 'mac', goesOn: null })
+    expect(state.edits).toEqual({ replicas: all[0]?.op.id, pinnedLeader: all[3]?.op.id, goesOn: null })
     expect(state.conflicts).toEqual({ pinnedLeader: [expect.objectContaining({ value: 'pi' })] })
     expect(readPolicy(addPolicy(NO_REGISTERS, all.toReversed()))).toEqual(state)
-    expect(readPolicy(NO_REGISTERS).policy).toEqual({ replicas: null, pinnedLeader: null })
+    expect(readPolicy(NO_REGISTERS).policy).toEqual(DEFAULT_POLICY)
   })
 })
 

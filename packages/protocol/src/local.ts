@@ -104,7 +104,7 @@ export const LocalRing = z.object({
     .check(z.maxLength(16)),
   policy: RingPolicy,
   /** The op behind each field of the policy, which the next edit replaces; null: not set yet. */
-  policyEdits: z.object({ replicas: z.nullable(OpId), pinnedLeader: z.nullable(OpId) }),
+  policyEdits: z.object({ replicas: z.nullable(OpId), pinnedLeader: z.nullable(OpId), goesOn: z.nullable(OpId) }),
   /** The owner has a recovery key on paper. */
   recoveryKeyMade: z.boolean(),
 })

@@ -2,6 +2,7 @@ import * as z from 'zod/mini'
 import { NodeFacts } from './facts.ts'
 import { Bytes, CameraId, NodeId, PublicKey, Sha256Hex, Signature, UnixMs } from './ids.ts'
 import { JsonValue } from './plan.ts'
+import { POLICY_FIELDS } from './settings.ts'
 
 /**
  * Hybrid logical clock in ring time: `<13 digits unix ms>-<6 digits counter>-<node id>`.
@@ -163,7 +164,7 @@ const nodeFacts = z.object({ kind: z.literal('node.facts'), nodeId: NodeId, fact
 /** A wish for the whole ring: a field of RingPolicy. */
 const policySet = z.object({
   kind: z.literal('policy.set'),
-  field: z.enum(['replicas', 'pinnedLeader']),
+  field: z.enum(POLICY_FIELDS),
   value: JsonValue,
   replaces: z.nullable(OpId),
 })

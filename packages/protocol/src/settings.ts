@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { NodeId } from './ids.ts'
+import { ClusterId, NodeId } from './ids.ts'
 
 const ServiceNameText = z.string().check(z.maxLength(64))
 
@@ -49,6 +49,9 @@ export type NodeSettingsPatch = z.infer<typeof NodeSettingsPatch>
 export const RingPolicy = z.object({
   replicas: z.nullable(z.number().check(z.int(), z.minimum(1), z.maximum(8))),
   pinnedLeader: z.nullable(NodeId),
+  /** The ring that goes on when two of the owner's meet. Null: the smaller id. */
+  goesOn: z.nullable(ClusterId),
 })
 export type RingPolicy = z.infer<typeof RingPolicy>
-export const DEFAULT_POLICY: RingPolicy = { replicas: null, pinnedLeader: null }
+export const POLICY_FIELDS = ['replicas', 'pinnedLeader', 'goesOn'] as const satisfies readonly (keyof RingPolicy)[]
+export const DEFAULT_POLICY: RingPolicy = { replicas: null, pinnedLeader: null, goesOn: null }

@@ -396,6 +396,7 @@ export class Agent {
       isAdopted: env.adopt,
       restart: this.options.restart,
       claimed: () => this.isClaimed(),
+      goesOn: () => this.shared.policy.policy.goesOn,
       changed: () => this.version.bump(),
     })
   }
@@ -553,6 +554,7 @@ export class Agent {
     this.settings?.absorb()
     this.version.bump()
     void this.plan()
+    this.doors?.meet.wishesChanged()
     void this.door?.follow().catch((error: unknown) => this.options.log.error('the owner’s password could not be taken over', error))
   }
 

@@ -5,7 +5,7 @@ import type { RingRoutePorts } from '../local-api/ring-routes.ts'
 import type { Log } from '../log.ts'
 import type { Loops } from '../loops/supervisor.ts'
 import type { Formers } from '../meet/formers.ts'
-import { Meet } from '../meet/meet.ts'
+import { Meet, type MeetPorts } from '../meet/meet.ts'
 import { OwnerProofs } from '../meet/owner-proofs.ts'
 import type { SessionStore } from '../gateway/session-store.ts'
 import type { Identity } from '../state/identity.ts'
@@ -32,6 +32,7 @@ export interface RingDoorsPorts {
   readonly restart: KeyReplacementPorts['restart']
   /** This node has an owner. */
   readonly claimed: () => boolean
+  readonly goesOn: MeetPorts['goesOn']
   readonly changed: () => void
 }
 

@@ -100,6 +100,17 @@ test('two rings with the same printed key become one, with what was edited in bo
   expect(await titlesOn(other)).toEqual(['of the first', 'of the second'])
 }, 240_000)
 
+test('the ring that the owner chose goes on, though its id is the larger one', async () => {
+  const { winners, losers } = await twoRings(['pi5-desktop'], ['pi5-server', 'macbook'])
+  const [smaller, chosen] = [winners[0], losers[0]] as [RingMachine, RingMachine]
+  await start([smaller, ...losers])
+  await claim(smaller)
+  await chosen.local('POST', '/local/ops', { ops: [{ body: { kind: 'policy.set', field: 'goesOn', value: SECOND, replaces: null } }] })
+  await useKey(smaller, await makeKey(chosen))
+  expect(await ring?.settled({ limitMs: LIMIT_MS })).toMatchObject({ clusterId: SECOND })
+  expect((await smaller.state())?.ring.policy.goesOn).toBe(SECOND)
+}, 240_000)
+
 test('a member that was off while its ring went over comes later, and goes over by itself', async () => {
   const { winners, losers } = await twoRings(['pi5-desktop'], ['pi5-server', 'macbook'])
   const [winner, loser, laptop] = [winners[0], losers[0], losers[1]] as [RingMachine, RingMachine, RingMachine]

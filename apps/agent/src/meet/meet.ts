@@ -23,6 +23,8 @@ export interface MeetPorts {
   readonly proofs: OwnerProofs
   readonly cloud: () => CloudLink['standing']
   readonly claimed: () => boolean
+  /** Id of the ring that goes on when two of the owner's meet, by their word; null: they did not say. */
+  readonly goesOn: () => string | null
   readonly log: Log
   /** What is told of rings near has changed. */
   readonly changed: () => void
@@ -35,6 +37,7 @@ export class Meet {
   private readonly seeker: RingSeeker
   private readonly share: RingShare
   private readonly key: OwnerKey
+  private wasChosen = false
 
   constructor(ports: MeetPorts) {
     this.ports = ports
@@ -60,6 +63,14 @@ export class Meet {
     this.share.ringChanged()
   }
 
+  /** What the ring shares has changed: the owner may have said whether it goes on. */
+  wishesChanged(): void {
+    const isChosen = this.isChosen()
+    if (isChosen === this.wasChosen) return
+    this.wasChosen = isChosen
+    this.seeker.wake()
+  }
+
   fateOf(fingerprint: string): Pick<LocalState['ring']['others'][number], 'fate' | 'reason'> {
     return this.seeker.fateOf(fingerprint)
   }
@@ -79,6 +90,11 @@ export class Meet {
     return this.key.use(words)
   }
 
+  private isChosen(): boolean {
+    const { host, goesOn } = this.ports
+    return goesOn() === host.store.clusterId
+  }
+
   private own(): MeetContext['own'] {
     const { host, proofs, cloud, claimed } = this.ports
     const standing = cloud()
@@ -91,8 +107,7 @@ export class Meet {
       cloud: standing,
       isClaimed: claimed(),
       isCloudPaired: place !== null && recordHash(place.genesis.body) === host.store.fingerprint,
-      // Nothing asks the owner for that yet.
-      isChosen: false,
+      isChosen: this.isChosen(),
       proofs: [...proofs.of(host.store.roster), ...placed],
     }
   }
