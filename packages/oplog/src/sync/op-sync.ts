@@ -18,6 +18,7 @@ import { HeardClocks } from './clocks.ts'
 import { takeIn } from './intake.ts'
 import { PeerQueues } from './peer-queues.ts'
 import type { OpSyncPorts, SyncPeer } from './ports.ts'
+import { Unrest } from './unrest.ts'
 
 /** Between two rounds of comparing: this, and up to as much again by chance. */
 const TICK_MS = 1_500
@@ -40,7 +41,7 @@ export type OpSyncStatus = {
 }
 
 /**
- * Brings this node's logs and those of its peers to the same state (DESIGN §7): compares and asks every other second, pushes what was just
+ * Brings this node's logs and those of its peers to the same state (DESIGN §7): compares and asks every other second, at rest less often, pushes what was just
  * appended at once, and knows what is on a second machine's disk. No sockets: `call` asks, and who is asked answers by `answer`.
  */
 export class OpSync {
@@ -48,6 +49,7 @@ export class OpSync {
   readonly #acknowledged = new Acknowledged()
   readonly #backoff: Backoff
   readonly #clocks: HeardClocks
+  readonly #unrest: Unrest
   readonly #queues = new PeerQueues()
   readonly #pushing = new Map<string, Promise<void>>()
   readonly #waiters = new Set<() => void>()
@@ -59,6 +61,7 @@ export class OpSync {
     this.#ports = ports
     this.#backoff = new Backoff(ports)
     this.#clocks = new HeardClocks(ports.monotonicMs)
+    this.#unrest = new Unrest(ports.monotonicMs)
   }
 
   /** Works until the signal aborts. */
@@ -68,12 +71,12 @@ export class OpSync {
     if (this.#telling !== null) clearTimeout(this.#telling)
   }
 
-  /** One round: what is due comes in, and one peer in reach is compared with. */
+  /** One round: what is due comes in, and one peer in reach is compared with; at rest not in every round. */
   tick(): void {
-    const { peers: inReach, warn } = this.#ports
+    const { log, peers: inReach, warn } = this.#ports
     try {
       this.#mendClock()
-      this.#ports.log.releaseHeld()
+      log.releaseHeld()
     } catch (error) {
       warn('ops that wait for their time could not be looked through', error)
     }
@@ -83,7 +86,8 @@ export class OpSync {
     this.#carriers = carriers
     this.#backoff.keepOnly(new Set(peers.map(({ nodeId }) => nodeId)))
     const open = peers.filter(({ nodeId }) => this.#backoff.isOpen(nodeId)).map(({ nodeId }) => nodeId)
-    this.#step({ type: 'tick', peers: open })
+    const isDue = this.#unrest.isDue([log.feedId, log.position, ...open].join(' '))
+    this.#step({ type: 'tick', peers: isDue ? open : [] })
   }
 
   /** All calls under way have ended. For tests and the stop. */
@@ -244,6 +248,7 @@ export class OpSync {
       return logId.startsWith(own) || (carried.includes(scope) && author(logId.slice(0, logId.indexOf('/'))) !== null)
     })
     if (this.#peer(peer) !== undefined) this.#step({ type: 'heights', from: peer, logs: wanted, answer: true })
+    if (this.#state.size > 0 || this.#lackedBy(peer).length > 0) this.#unrest.note()
     if (isNew) this.#told()
   }
 
