@@ -6,8 +6,6 @@ import type { ClusterId, NodeId } from '@thatdam/protocol/ids'
 import { Term } from '@thatdam/protocol/plan'
 import { readJson, writeFileDurable } from '@thatdam/store/durable'
 
-/** The machine wants a tick at least every 250 ms; a late one only makes it more careful. */
-const TICK_MS = 200
 /** Ticks that found the queue busy are dropped; messages beyond this are too: each of them is repeated by its sender. */
 const QUEUE_MAX = 256
 
@@ -37,7 +35,6 @@ export class Leadership {
   private arriving: Term | null = null
   private readonly queue: ElectionEvent[] = []
   private draining: Promise<void> | null = null
-  private timer: NodeJS.Timeout | null = null
 
   private constructor(options: LeadershipOptions, highest: Term | null) {
     this.options = options
@@ -49,14 +46,17 @@ export class Leadership {
 
   /** @throws ThatdamError when the term on disk is damaged: a term that was used before must not be used again. */
   static async open(options: LeadershipOptions): Promise<Leadership> {
-    const leadership = new Leadership(options, await readJson(options.path, Term))
-    leadership.timer = setInterval(() => leadership.give({ kind: 'tick' }), TICK_MS)
-    return leadership
+    return new Leadership(options, await readJson(options.path, Term))
   }
 
   /** The members that may lead, best first, and who of all members answers. */
   roster(ranking: readonly NodeId[], alive: ReadonlySet<NodeId>): void {
     this.give({ kind: 'roster', ranking, alive })
+  }
+
+  /** At least every 250 ms: a late one only makes it more careful. */
+  tick(): void {
+    this.give({ kind: 'tick' })
   }
 
   /** From a member, over the wire. */
@@ -83,8 +83,6 @@ export class Leadership {
 
   /** Tells the others that this node goes, and ends. */
   async stop(): Promise<void> {
-    if (this.timer) clearInterval(this.timer)
-    this.timer = null
     this.give({ kind: 'stop' })
     await this.draining
   }

@@ -3,9 +3,6 @@ import { initialMembership, stepMembership } from '@thatdam/plan/membership/mach
 import { awake, type MembershipState } from '@thatdam/plan/membership/state'
 import type { NodeId } from '@thatdam/protocol/ids'
 
-/** The machine wants a tick at least every 100 ms. */
-const TICK_MS = 100
-
 export interface MembershipOptions {
   readonly nodeId: NodeId
   readonly send: (to: NodeId, message: MembershipMessage) => void
@@ -18,11 +15,10 @@ export interface MembershipOptions {
   readonly random?: () => number
 }
 
-/** The shell of packages/plan/src/membership: clock, wire and timer for the pure machine. */
+/** The shell of packages/plan/src/membership: clock and wire for the pure machine. */
 export class Membership {
   private readonly options: MembershipOptions
   private readonly nowMs: () => number
-  private readonly timer: NodeJS.Timeout
   private state: MembershipState
 
   constructor(options: MembershipOptions) {
@@ -30,7 +26,6 @@ export class Membership {
     this.options = options
     this.nowMs = nowMs
     this.state = initialMembership(options.nodeId, wallMs(), nowMs())
-    this.timer = setInterval(() => this.give({ kind: 'tick' }), TICK_MS)
   }
 
   /** This node among them. */
@@ -47,8 +42,8 @@ export class Membership {
     this.give({ kind: 'message', from, message })
   }
 
-  stop(): void {
-    clearInterval(this.timer)
+  tick(): void {
+    this.give({ kind: 'tick' })
   }
 
   private give(event: MembershipEvent): void {

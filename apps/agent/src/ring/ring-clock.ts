@@ -3,8 +3,6 @@ import { initialRingTime, ringTimeMs, stepRingTime, type RingTimeState } from '@
 import type { Now } from '@thatdam/plan/election/contract'
 import type { NodeId } from '@thatdam/protocol/ids'
 
-const TICK_MS = 1_000
-
 export interface RingClockOptions {
   readonly nodeId: NodeId
   readonly send: (to: NodeId, word: ClockWord) => void
@@ -20,14 +18,12 @@ const systemClock = (): Now => ({ monotonicMs: performance.now(), wallMs: Date.n
 export class RingClock {
   private readonly options: RingClockOptions
   private readonly clock: () => Now
-  private readonly timer: NodeJS.Timeout
   private state: RingTimeState
 
   constructor(options: RingClockOptions) {
     this.options = options
     this.clock = options.clock ?? systemClock
     this.state = initialRingTime(options.nodeId, this.clock())
-    this.timer = setInterval(() => this.give({ kind: 'tick', isSynchronised: options.isSynchronised() }), TICK_MS)
   }
 
   /** Whole Unix milliseconds. */
@@ -48,8 +44,9 @@ export class RingClock {
     this.give({ kind: 'message', from, message })
   }
 
-  stop(): void {
-    clearInterval(this.timer)
+  /** About once a second. */
+  tick(): void {
+    this.give({ kind: 'tick', isSynchronised: this.options.isSynchronised() })
   }
 
   private give(event: RingTimeEvent): void {

@@ -28,6 +28,10 @@ import { RingClock } from './ring-clock.ts'
 import type { RosterStore } from './roster-store.ts'
 import { RosterSync } from './roster-sync.ts'
 
+/** One timer for all machines of the ring, for each waking costs a processor that has nothing else to do. */
+const BEAT_MS = 200
+/** Ring time is told in seconds. */
+const CLOCK_BEATS = 5
 const MESSAGES_BYTES_MAX = 1024 * 1024
 const MESSAGES_MS_MAX = 3_000
 const TOLD_AGAIN_MS = 600_000
@@ -80,6 +84,8 @@ export class RingPart {
   /** Until when the same refusal is not told again. */
   private readonly toldOf = new Map<string, number>()
   private readonly heardAtMs = new Map<string, number>()
+  private readonly timer: NodeJS.Timeout
+  private beats = 0
   private ranking: readonly string[] = []
   private isKeyUsed: boolean
 
@@ -132,6 +138,7 @@ export class RingPart {
       silent: (other) => this.channel.doubt(other),
     })
     this.leadership = opened.leadership(() => this)
+    this.timer = setInterval(() => this.beat(), BEAT_MS)
   }
 
   /** @throws ThatdamError when the node port cannot be had, or the term on disk is damaged. */
@@ -163,9 +170,8 @@ export class RingPart {
 
   async stop(): Promise<void> {
     for (const end of this.endings.splice(0)) end()
+    clearInterval(this.timer)
     await this.leadership.stop()
-    this.membership.stop()
-    this.clock.stop()
     // The good-byes of the election above still leave.
     await new Promise((resolve) => setImmediate(resolve))
     this.channel.stop()
@@ -316,6 +322,13 @@ export class RingPart {
       this.rosterSync.meet(member)
       throw error
     }
+  }
+
+  private beat(): void {
+    this.membership.tick()
+    this.leadership.tick()
+    this.beats += 1
+    if (this.beats % CLOCK_BEATS === 0) this.clock.tick()
   }
 
   private receive(from: string, message: NodeMessage): void {
