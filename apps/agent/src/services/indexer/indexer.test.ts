@@ -6,6 +6,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import sharp from 'sharp'
 import type { IndexStatus } from '@thatdam/protocol/index-status'
 import { isUnread } from '@thatdam/protocol/ops'
+import { openIndexDb } from '@thatdam/store/index-db'
+import { Outbox } from '@thatdam/store/outbox'
 import { FakeAgent, hostService, temporaryFolder, waitFor, type HostedService } from '@thatdam/testkit/service-host'
 
 const ENTRY = join(import.meta.dirname, 'process.ts')
@@ -41,21 +43,26 @@ function start(indexPaths: string[] = [media]): HostedService {
 }
 const status = (): IndexStatus | null => (service?.status() ?? null) as IndexStatus | null
 
-/** A finished round that began after this call, and everything of it appended. */
-async function settled(): Promise<IndexStatus> {
+/** The next round that finishes, which may be under way already; after the first one they have to be asked for. */
+async function finished(): Promise<IndexStatus> {
   const before = status()?.lastFinishedAtMs ?? 0
   if (before > 0) await service?.command('rescan')
-  const found = await waitFor(() => {
+  return waitFor(() => {
     const now = status()
     return now?.state === 'idle' && (now.lastFinishedAtMs ?? 0) > before ? now : null
   })
-  let count = -1
-  await waitFor(async () => {
-    const stable = agent.entries.length === count
-    count = agent.entries.length
-    await new Promise((resolve) => setTimeout(resolve, 600)) // one flush interval of the emitter
-    return stable && agent.entries.length === count
-  })
+}
+
+/** What the next finished round says; by then one that began after this call has finished as well, and everything of it is appended. */
+async function settled(): Promise<IndexStatus> {
+  const isFirst = (status()?.lastFinishedAtMs ?? 0) === 0
+  const found = await finished()
+  // A round that the watcher began may have been past what was changed just before this call; the one after it was not.
+  if (!isFirst) await finished()
+  // What a round has to tell is in the outbox before it finishes, and leaves it when the agent has it.
+  const db = openIndexDb(join(folder.path, 'state'))
+  const outbox = new Outbox(db)
+  await waitFor(() => outbox.size() === 0).finally(() => db.close())
   return found
 }
 
