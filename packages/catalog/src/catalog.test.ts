@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -9,7 +10,7 @@ import type { MediaInfo, OpBody } from '@thatdam/protocol/ops'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { fieldEdit } from './conflicts.ts'
-import { follow, type Follower } from './follow.ts'
+import { type FeedSource, follow, type Follower } from './follow.ts'
 import { ingest, readCursor } from './ingest.ts'
 import { countAssets, getAsset, listAssets, listCameraModels, listKnownCameras } from './search.ts'
 
@@ -283,44 +284,46 @@ test('thumbnails, stored copies, cameras and their names', async () => {
   expect(await listKnownCameras(pool)).toEqual([{ id: 'cam-1', nodeId: 'pi5', name: 'Door', kind: 'v4l2' }])
 })
 
-/** A feed held in memory behind the same interface as the agent's. */
-function memoryFeed(): { entries: OpFeedEntry[]; feedId: string; down: boolean; source: Parameters<typeof follow>[1] } {
-  const held = {
-    entries: [] as OpFeedEntry[],
-    feedId: 'm1',
-    down: false,
-    async source(after: number, limit: number, waitMs: number, signal: AbortSignal): Promise<OpFeed> {
-      const deadline = Date.now() + waitMs
-      const feedId = held.feedId
-      for (;;) {
-        if (held.down) throw new Error('connection refused')
-        const entries = held.entries.filter((one) => one.position > after).slice(0, limit)
-        if (entries.length > 0 || Date.now() >= deadline || signal.aborted || held.feedId !== feedId) {
-          return { feedId: held.feedId, entries, position: entries.at(-1)?.position ?? after }
-        }
-        await new Promise((resolve) => setTimeout(resolve, 5))
-      }
-    },
+type Held = { entries: readonly OpFeedEntry[]; feedId: string; down: boolean }
+
+/** A feed held in memory behind the same interface as the agent's: whoever waits hears of every change at once. */
+class MemoryFeed {
+  #held: Held = { entries: [], feedId: 'm1', down: false }
+  readonly #changes = new EventEmitter()
+
+  set(next: Partial<Held>): void {
+    this.#held = { ...this.#held, ...next }
+    this.#changes.emit('change')
   }
-  return held
+
+  readonly source: FeedSource = async (after, limit, waitMs, signal) => {
+    const end = AbortSignal.any([signal, AbortSignal.timeout(waitMs)])
+    const asked = this.#held.feedId
+    for (;;) {
+      const { entries: all, feedId, down } = this.#held
+      if (down) throw new Error('connection refused')
+      const entries = all.filter((one) => one.position > after).slice(0, limit)
+      if (entries.length > 0 || end.aborted || feedId !== asked) return { feedId, entries, position: entries.at(-1)?.position ?? after }
+      await once(this.#changes, 'change', { signal: end }).catch(() => undefined)
+    }
+  }
 }
 
 test('following catches up, survives an agent that is away, resumes after a restart and rebuilds', async () => {
-  const held = memoryFeed()
-  held.entries = Array.from({ length: 2500 }, (_, index) => entry(index + 1, ingested(index + 1, `f${index}.jpg`)))
+  const held = new MemoryFeed()
+  const entries = Array.from({ length: 2500 }, (_, index) => entry(index + 1, ingested(index + 1, `f${index}.jpg`)))
+  held.set({ entries })
   let follower: Follower = follow(pool, held.source, () => undefined)
   expect(await follower.waitFor(2500, 15_000)).toBe(true)
-  held.down = true
+  held.set({ down: true })
   await expect.poll(() => follower.status().problem, { timeout: 10_000 }).toContain('does not answer')
-  held.down = false
-  held.entries.push(entry(2501, set(1, 'title', 'again')))
+  held.set({ down: false, entries: [...entries, entry(2501, set(1, 'title', 'again'))] })
   expect(await follower.waitFor(2501, 15_000)).toBe(true)
   await follower.stop()
 
   follower = follow(pool, held.source, () => undefined)
   await expect.poll(() => follower.status(), { timeout: 10_000 }).toMatchObject({ position: 2501, caughtUp: true })
-  held.feedId = 'm2'
-  held.entries = [entry(1, ingested(4, 'only.jpg'))]
+  held.set({ feedId: 'm2', entries: [entry(1, ingested(4, 'only.jpg'))] })
   await expect.poll(() => follower.status(), { timeout: 40_000 }).toMatchObject({ feedId: 'm2', position: 1 })
   expect(await titles('')).toEqual(['only.jpg'])
   await follower.stop()
