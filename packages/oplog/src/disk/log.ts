@@ -1,5 +1,3 @@
-import { join } from 'node:path'
-import type { DatabaseSync } from 'node:sqlite'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { canonicalJson } from '@thatdam/protocol/canonical'
 import { ThatdamError } from '@thatdam/protocol/errors'
@@ -7,18 +5,18 @@ import type { OpFeedEntry } from '@thatdam/protocol/local'
 import { LOGS_MAX, type LogSummary } from '@thatdam/protocol/op-sync'
 import type { Op, OpBody, OpScope, SignedBatch } from '@thatdam/protocol/ops'
 import { BATCH_OPS_MAX, type LogHead, makeBatch } from '../batch.ts'
-import { FUTURE_MS_MAX, HLC_ZERO, type HlcState } from '../hlc.ts'
+import { FUTURE_MS_MAX, type HlcState } from '../hlc.ts'
 import { opIdFrom } from '../op-id.ts'
 import type { BatchSigner, VerifyBatchSignature } from '../signing.ts'
 import { type AppendedOp, draft, type DraftOp, inBatches } from './draft.ts'
-import { type BatchAuthor, type Cursor, due, type ImportOutcome, judge, releaseHeld, standingOf, store } from './import.ts'
+import { type BatchAuthor, due, type ImportOutcome, judge, releaseHeld, standingOf, store } from './import.ts'
+import { LogDatabase } from './log-database.ts'
 import { LogIndex } from './log-index.ts'
 import { type OwnLog, readOwnLog, SCOPES, verifyOwnLog } from './own-log.ts'
 import { type AuthorOf, ownFromFuture, rejudge, withdrawFuture } from './rejudge.ts'
 import { entryOf, pageOf } from './rows.ts'
-import { damaged, explain, openDatabase, requireFormat } from './schema.ts'
-import { prepareAll, type Statements } from './statements.ts'
-import { Waiters } from './waiters.ts'
+import { explain } from './schema.ts'
+import type { Statements } from './statements.ts'
 
 export type { AppendedOp } from './draft.ts'
 
@@ -41,8 +39,6 @@ export type OpLogOptions = {
 
 const READ_MAX = 2000
 const RELEASE_MAX = 1000
-/** A log of at most this many pages is checked page by page at open; a larger one at its heads (`verifyAll` checks it whole). */
-const QUICK_CHECK_PAGES_MAX = 16_384
 
 /**
  * A node's two op-logs and the feed of all ops it holds, in `STATE_DIR/oplog.db`. One process has it open at a time. Synchronous: when `append`
@@ -51,16 +47,11 @@ const QUICK_CHECK_PAGES_MAX = 16_384
 export class OpLog {
   readonly file: string
   readonly nodeId: string
-  readonly #db: DatabaseSync
+  readonly #database: LogDatabase
   readonly #options: OpLogOptions
   readonly #statements: Statements
-  readonly #waiters = new Waiters()
   readonly #index: LogIndex
   readonly #own: Map<OpScope, OwnLog>
-  #feedId: string
-  #clock: HlcState
-  #position: number
-  #closed = false
   /** How far the stamps of most of the ring have come, unix milliseconds: what they take, this node takes where no clock is vouched for. */
   reachedMs = 0
 
@@ -71,60 +62,42 @@ export class OpLog {
    * as it is.
    */
   static open(stateDir: string, options: OpLogOptions): OpLog {
-    const file = join(stateDir, 'oplog.db')
-    const db = openDatabase(stateDir, () => ({
-      version: '2',
-      node: options.nodeId,
-      key: options.signer.publicKey,
-      ...Object.fromEntries(SCOPES.map((scope) => [`epoch ${scope}`, bytesToHex(options.random(16))])),
-      feed: bytesToHex(options.random(8)),
-    }))
+    const { nodeId, signer, formerKeys = [], random } = options
+    const database = LogDatabase.open(stateDir, { nodeId, publicKey: signer.publicKey, formerKeys, random })
     try {
-      return new OpLog(file, db, options)
+      return new OpLog(database, options)
     } catch (error) {
-      db.close()
-      throw explain(error, file)
+      database.close()
+      throw explain(error, database.file)
     }
   }
 
-  private constructor(file: string, db: DatabaseSync, options: OpLogOptions) {
+  private constructor(database: LogDatabase, options: OpLogOptions) {
+    const { file, key, statements } = database
     this.file = file
-    this.#db = db
+    this.#database = database
     this.#options = options
+    this.#statements = statements
     this.nodeId = options.nodeId
-    requireFormat(file, db)
-    this.#statements = prepareAll(db)
-    this.#feedId = this.#meta('feed')
-    const key = this.#meta('key')
+    this.#own = new Map(SCOPES.map((scope) => [scope, readOwnLog(statements, scope, { file, key, ...options })]))
+    this.#index = new LogIndex(statements)
     const { publicKey } = options.signer
-    if (this.#meta('node') !== options.nodeId || (key !== publicKey && options.formerKeys?.includes(key) !== true)) {
-      throw new ThatdamError(
-        'CONFLICT',
-        `${file} belongs to the node ${this.#meta('node')}, not to this one. Put its identity.json back, or choose another state directory.`,
-      )
-    }
-    this.#checkPages()
-    this.#own = new Map(SCOPES.map((scope) => [scope, readOwnLog(this.#statements, scope, { file, key, ...options })]))
-    this.#index = new LogIndex(this.#statements)
-    const [ms, counter] = (this.#statements.meta.get('clock')?.['value'] ?? '').toString().split('-').map(Number)
-    this.#clock = ms === undefined || counter === undefined ? HLC_ZERO : { ms, counter }
-    this.#position = Number(this.#statements.lastPosition.get()?.['position'] ?? 0)
     if (key !== publicKey) this.#goOnUnder(publicKey)
   }
 
   /** Changes when the feed was rebuilt: readers start again from 0. */
   get feedId(): string {
-    return this.#feedId
+    return this.#database.cursor.feedId
   }
 
   /** Of the newest feed entry; 0 when there is none. */
   get position(): number {
-    return this.#position
+    return this.#database.cursor.position
   }
 
   /** The highest time that this node's stamps have reached, unix ms: its own, and those it took from others. */
   get clockMs(): number {
-    return this.#clock.ms
+    return this.#database.cursor.clock.ms
   }
 
   /** Random name of this life of an own log, 32 hex digits. */
@@ -152,11 +125,11 @@ export class OpLog {
     if (ops.length === 0 || ops.length > BATCH_OPS_MAX) {
       throw new ThatdamError('TOO_LARGE', `One call appends 1–${BATCH_OPS_MAX} ops, not ${ops.length}. Send them in parts.`)
     }
-    this.#requireOpen()
+    this.#database.requireOpen()
     const { results, fresh, clock } = draft(ops, {
       author: this.#author(),
-      clock: this.#clock,
-      position: this.#position,
+      clock: this.#database.cursor.clock,
+      position: this.position,
       nowMs: this.#options.clock,
       freshId: () => opIdFrom(this.#options.random(16)),
       applied: (id) => this.#applied(id),
@@ -167,7 +140,7 @@ export class OpLog {
 
   /** Feed entries after a position, oldest first, at most `limit` (≤ 2000). `ring`: only what every member carries, and quick to find. */
   read(after: number, limit: number, only?: 'ring'): OpFeedEntry[] {
-    this.#requireOpen()
+    this.#database.requireOpen()
     const feed = only === 'ring' ? this.#statements.ringFeed : this.#statements.feed
     return feed.all(after, Math.min(Math.max(1, limit), READ_MAX)).map(entryOf)
   }
@@ -177,14 +150,12 @@ export class OpLog {
    * @throws ThatdamError UNAVAILABLE when too many wait already.
    */
   waitFor(after: number, signal: AbortSignal): Promise<boolean> {
-    if (this.#position > after) return Promise.resolve(true)
-    if (signal.aborted || this.#closed) return Promise.resolve(false)
-    return this.#waiters.wait(after, signal)
+    return this.#database.waitFor(after, signal)
   }
 
   /** The logs that are kept here, this node's own among them, in order of their ids. */
   logs(): LogSummary[] {
-    this.#requireOpen()
+    this.#database.requireOpen()
     return this.#index.all()
   }
 
@@ -193,28 +164,28 @@ export class OpLog {
    * ends between two batches of one sequence (a fork), so the next page begins at the last sequence + 1.
    */
   batches(logId: string, fromSequence: number, limit = Number.MAX_SAFE_INTEGER): SignedBatch[] {
-    this.#requireOpen()
+    this.#database.requireOpen()
     return pageOf(this.#statements, logId, { from: fromSequence, limit })
   }
 
   /** How far into which logs these entries of the feed reach: log id → sequence. */
   reachOf(positions: readonly number[]): Map<string, number> {
-    this.#requireOpen()
+    this.#database.requireOpen()
     const rows = this.#statements.reach.all(JSON.stringify(positions))
     return new Map(rows.map((row) => [`${String(row['node'])}/${String(row['epoch'])}`, Number(row['sequence'])]))
   }
 
   /** Position of the first entry that lies in batches of one log above a height; null: none. */
   firstAbove(logId: string, sequence: number): number | null {
-    this.#requireOpen()
+    this.#database.requireOpen()
     const position = this.#statements.firstAbove.get(...(logId.split('/') as [string, string]), sequence)?.['position'] ?? null
     return position === null ? null : Number(position)
   }
 
   /** Checks every page and every batch of this node's own logs against chain and signature; for `doctor`. @throws ThatdamError CONFLICT. */
   verifyAll(): { batches: number; ops: number } {
-    this.#requireOpen()
-    this.#check('PRAGMA integrity_check(1)')
+    this.#database.requireOpen()
+    this.#database.check('PRAGMA integrity_check(1)')
     const key = this.#options.signer.publicKey
     const found = [...this.#own.values()].map((log) => verifyOwnLog(this.#statements, log, { file: this.file, key, ...this.#options }))
     return found.reduce((sum, one) => ({ batches: sum.batches + one.batches, ops: sum.ops + one.ops }), { batches: 0, ops: 0 })
@@ -222,16 +193,13 @@ export class OpLog {
 
   /** Bounds the database: over it an append fails with DISK_FULL, as on a full disk. Pages of 4 KiB. */
   limitPages(pagesMax: number): void {
-    this.#requireOpen()
-    this.#db.exec(`PRAGMA max_page_count=${Math.floor(pagesMax)}`)
+    this.#database.requireOpen()
+    this.#database.db.exec(`PRAGMA max_page_count=${Math.floor(pagesMax)}`)
   }
 
   /** Ends all waits and closes the file. Calling it twice is harmless. */
   close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#waiters.endAll()
-    this.#db.close()
+    this.#database.close()
   }
 
   /**
@@ -240,7 +208,7 @@ export class OpLog {
    * @param batch checked against its schema by the caller.
    */
   importBatch(batch: SignedBatch, author: BatchAuthor): ImportOutcome {
-    this.#requireOpen()
+    this.#database.requireOpen()
     const { verify } = this.#options
     const own = { nodeId: this.nodeId, epochs: SCOPES.map((scope) => this.epoch(scope)) }
     const verdict = judge(this.#statements, batch, { author, verify, own })
@@ -251,17 +219,17 @@ export class OpLog {
         `${this.file} keeps ${LOGS_MAX} logs already. Retire machines that make new ones again and again.`,
       )
     }
-    const stored = this.#transaction((cursor) => store(this.#statements, batch, { author, nowMs: this.#judgedAtMs(), cursor }))
+    const stored = this.#database.transaction((cursor) => store(this.#statements, batch, { author, nowMs: this.#judgedAtMs(), cursor }))
     this.#index.add(batch.header)
     return stored
   }
 
   /** Puts held ops whose time has come into the feed, at most 1000 a call; call it every few seconds. @returns how many. */
   releaseHeld(): number {
-    this.#requireOpen()
+    this.#database.requireOpen()
     const nowMs = this.#judgedAtMs()
     if (due(this.#statements, nowMs, 1).length === 0) return 0
-    return this.#transaction((cursor) => releaseHeld(this.#statements, { nowMs, cursor, limit: RELEASE_MAX }))
+    return this.#database.transaction((cursor) => releaseHeld(this.#statements, { nowMs, cursor, limit: RELEASE_MAX }))
   }
 
   /**
@@ -269,14 +237,16 @@ export class OpLog {
    * rebuilt, under another `feedId`. Ops of an author that the roster does not know any more do not count.
    */
   rejudge(author: AuthorOf): { added: number; withdrawn: number } {
-    this.#requireOpen()
+    this.#database.requireOpen()
     const freshFeedId = (): string => bytesToHex(this.#options.random(8))
-    return this.#transaction((cursor) => rejudge(this.#db, this.#statements, { nowMs: this.#judgedAtMs(), cursor, freshFeedId, author }))
+    return this.#database.transaction((cursor) =>
+      rejudge(this.#database.db, this.#statements, { nowMs: this.#judgedAtMs(), cursor, freshFeedId, author }),
+    )
   }
 
   /** Its clock has gone further ahead of ring time than others would follow: either the clock was wrong, or ring time is. */
   get isAheadOfRingTime(): boolean {
-    return this.#clock.ms > this.#options.clock() + FUTURE_MS_MAX
+    return this.clockMs > this.#options.clock() + FUTURE_MS_MAX
   }
 
   /**
@@ -285,32 +255,32 @@ export class OpLog {
    * know. The caller knows that a time server or the others are right. @returns how many entries went out.
    */
   withdrawFuture(): number {
-    this.#requireOpen()
+    this.#database.requireOpen()
     const freshFeedId = (): string => bytesToHex(this.#options.random(8))
     const ringMs = this.#options.clock()
     const nowMs = this.#options.clockTrusted?.() === true ? ringMs : Math.max(ringMs, this.reachedMs)
-    return this.#transaction((cursor) => withdrawFuture(this.#db, this.#statements, { nowMs, cursor, freshFeedId }))
+    return this.#database.transaction((cursor) => withdrawFuture(this.#database.db, this.#statements, { nowMs, cursor, freshFeedId }))
   }
 
   /** Writes this node's own ops that others hold as from the future again, under the same ids, with stamps of now. @returns how many (≤ 1024). */
   reissue(): number {
-    this.#requireOpen()
+    this.#database.requireOpen()
     const ops = ownFromFuture(this.#statements, { author: this.#author(), nowMs: this.#judgedAtMs(), limit: BATCH_OPS_MAX })
     return ops.length === 0 ? 0 : this.append(ops.map(({ id, body }) => ({ id, body }))).length
   }
 
   /** An own log goes on under a new random epoch: peers hold more of it than this node does. The old epoch stays as a log of its own. */
   beginEpoch(scope: OpScope): void {
-    this.#requireOpen()
+    this.#database.requireOpen()
     this.#own.set(
       scope,
-      this.#transaction(() => this.#freshEpoch(scope)),
+      this.#database.transaction(() => this.#freshEpoch(scope)),
     )
   }
 
   /** Positions at which one log has two batches: its node's disk was copied, or its key is in other hands. At most 100. */
   forks(): { logId: string; sequence: number; hashes: string[] }[] {
-    this.#requireOpen()
+    this.#database.requireOpen()
     return this.#statements.forks.all().map((row) => ({
       logId: `${String(row['node'])}/${String(row['epoch'])}`,
       sequence: Number(row['sequence']),
@@ -320,7 +290,7 @@ export class OpLog {
 
   /** Key and epochs change together: a log is of one key from its first batch to its last. */
   #goOnUnder(publicKey: string): void {
-    const fresh = this.#transaction(() => {
+    const fresh = this.#database.transaction(() => {
       this.#statements.setMeta.run('key', publicKey)
       return SCOPES.map((scope) => this.#freshEpoch(scope))
     })
@@ -346,7 +316,7 @@ export class OpLog {
   /** What lies beyond this time (and a minute) is the future. A clock that nobody vouches for may be behind what is known already. */
   #judgedAtMs(): number {
     const nowMs = this.#options.clock()
-    return this.#options.clockTrusted?.() === true ? nowMs : Math.max(nowMs, this.#clock.ms, this.reachedMs)
+    return this.#options.clockTrusted?.() === true ? nowMs : Math.max(nowMs, this.clockMs, this.reachedMs)
   }
 
   #write(fresh: readonly DraftOp[], clock: HlcState): void {
@@ -360,7 +330,7 @@ export class OpLog {
       return { batch, head, ops }
     })
     const standing = standingOf(this.#author())
-    this.#transaction((cursor) => {
+    this.#database.transaction((cursor) => {
       for (const { batch, head, ops } of made) {
         const { header, signer, signature } = batch
         const key = [header.nodeId, header.scope, header.epoch, header.sequence, head.hash] as const
@@ -378,52 +348,10 @@ export class OpLog {
     for (const [scope, log] of own) this.#own.set(scope, log)
   }
 
-  /** Commits, fsynced, with the clock; only then the feed grows and readers wake. After an error nothing has changed. */
-  #transaction<T>(run: (cursor: Cursor) => T): T {
-    const cursor = { clock: this.#clock, position: this.#position, feedId: this.#feedId }
-    let result: T
-    try {
-      this.#db.exec('BEGIN IMMEDIATE')
-      result = run(cursor)
-      this.#statements.setMeta.run('clock', `${cursor.clock.ms}-${cursor.clock.counter}`)
-      this.#statements.setMeta.run('feed', cursor.feedId)
-      this.#db.exec('COMMIT')
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-      throw explain(error, this.file)
-    }
-    const rebuilt = cursor.feedId !== this.#feedId
-    this.#clock = cursor.clock
-    this.#position = cursor.position
-    this.#feedId = cursor.feedId
-    this.#waiters.wake(rebuilt ? Number.MAX_SAFE_INTEGER : cursor.position)
-    return result
-  }
-
   #applied(id: string): { result: AppendedOp; body: string } | null {
     const row = this.#statements.applied.get(id, this.nodeId)
     if (row === undefined) return null
     const op = JSON.parse(String(row['text'])) as Op
     return { result: { id, hlc: op.hlc, position: Number(row['position']) }, body: canonicalJson(op.body) }
-  }
-
-  #meta(key: string): string {
-    const row = this.#statements.meta.get(key)
-    if (row === undefined) throw damaged(this.file, `its entry “${key}” is missing`)
-    return String(row['value'])
-  }
-
-  #checkPages(): void {
-    const pages = Number(this.#db.prepare('PRAGMA page_count').get()?.['page_count'] ?? 0)
-    if (pages <= QUICK_CHECK_PAGES_MAX) this.#check('PRAGMA quick_check(1)')
-  }
-
-  #check(pragma: string): void {
-    const found = Object.values(this.#db.prepare(pragma).get() ?? {})[0]
-    if (found !== 'ok') throw damaged(this.file, String(found))
-  }
-
-  #requireOpen(): void {
-    if (this.#closed) throw new ThatdamError('UNAVAILABLE', 'The op log is closed: the agent is stopping. Try again when it runs.')
   }
 }
