@@ -1,5 +1,5 @@
 import { SyncRequest } from '@thatdam/protocol/op-sync'
-import type { OpScope } from '@thatdam/protocol/ops'
+import type { OpBody, OpScope } from '@thatdam/protocol/ops'
 import { Machine } from '../../disk/testing/machine.ts'
 import { OpSync } from '../op-sync.ts'
 import type { OpSyncPorts, SyncNews, SyncPeer } from '../ports.ts'
@@ -124,3 +124,18 @@ export class TestRing {
     return JSON.parse(JSON.stringify(await target.sync.answer(parsed, from)))
   }
 }
+
+export const title = (value: string): OpBody => ({ kind: 'asset.set', subject: 'a'.repeat(64), field: 'title', value, replaces: null })
+export const named = (subject: string, value: string): OpBody => ({ kind: 'node.set', subject, field: 'name', value, replaces: null })
+
+/** Ids and stamps of all that a machine's feed holds, in the order of their text. */
+export const stampsOf = (node: TestNode, only?: 'ring'): string[] =>
+  node.machine.log
+    .read(0, 2000, only)
+    .map(({ op }) => `${op.id} ${op.hlc}`)
+    .toSorted((a, b) => (a < b ? -1 : 1))
+/** The values that edits set, in the order of the feed. */
+export const valuesOf = (node: TestNode): unknown[] =>
+  node.machine.log.read(0, 2000).flatMap(({ op: { body } }) => ('value' in body ? [body.value] : []))
+export const areEqual = (nodes: readonly TestNode[], only?: 'ring'): boolean =>
+  new Set(nodes.map((node) => JSON.stringify(stampsOf(node, only)))).size === 1
