@@ -1,8 +1,8 @@
 import { canonicalJson } from '@thatdam/protocol/canonical'
-import type { BatchHeader, Op, OpScope, SignedBatch } from '@thatdam/protocol/ops'
+import type { BatchHeader, CarriedOp, Op, OpScope, SignedBatch } from '@thatdam/protocol/ops'
 import { jsonHash } from './hash.ts'
 import { leafHash, merkleRoot } from './merkle.ts'
-import { scopeOf } from './scopes.ts'
+import { knownScopeOf } from './scopes.ts'
 import type { BatchSigner, VerifyBatchSignature } from './signing.ts'
 
 export const BATCH_OPS_MAX = 1024
@@ -76,12 +76,13 @@ export function contentFault(batch: SignedBatch, publicKey: string, verify: Veri
   if (batch.header.opCount !== batch.ops.length) return 'bad-count'
   if (rootOf(batch.ops) !== batch.header.merkleRoot) return 'bad-root'
   if (batch.ops.some((op) => op.hlc.slice(21) !== batch.header.nodeId)) return 'foreign-stamp'
-  if (batch.ops.some((op) => scopeOf(op.body.kind) !== batch.header.scope)) return 'wrong-scope'
+  const { scope } = batch.header
+  if (batch.ops.some((op) => (knownScopeOf(op.body.kind) ?? scope) !== scope)) return 'wrong-scope'
   return null
 }
 
 /** Null where an op has no canonical text (too deep, half a character): then nobody can have signed it. */
-function rootOf(ops: readonly Op[]): string | null {
+function rootOf(ops: readonly CarriedOp[]): string | null {
   try {
     return merkleRoot(ops.map((op) => leafHash(canonicalJson(op))))
   } catch (error) {

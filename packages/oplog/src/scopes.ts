@@ -27,3 +27,6 @@ const SCOPES: Record<OpKind, OpScope> = {
 }
 
 export const scopeOf = (kind: OpKind): OpScope => SCOPES[kind]
+
+/** Null: a kind of a newer agent. */
+export const knownScopeOf = (kind: string): OpScope | null => (Object.hasOwn(SCOPES, kind) ? SCOPES[kind as OpKind] : null)

@@ -254,14 +254,24 @@ export const BatchHeader = z.object({
 })
 export type BatchHeader = z.infer<typeof BatchHeader>
 
+/** An op as a machine carries it for others: a newer agent may have written what is not understood here. */
+export type CarriedOp = Omit<Op, 'body'> & { readonly body: { readonly kind: string } }
+const OpFrame = z.object({
+  id: OpId,
+  hlc: Hlc,
+  body: z.object({ kind: z.string().check(z.regex(/^[a-z][a-z.-]{0,63}$/, 'not a kind of op')) }),
+})
 /**
- * Checked as `Op`, and kept as it came: what a newer agent says beyond what is known here was signed too, and belongs to the Merkle tree. A parsed
- * copy would lack it, and the batch, with all that follows it in its log, count as forged.
+ * Kept as it came: what a newer agent says beyond what is known here was signed too, and belongs to the Merkle tree. A parsed copy would lack it,
+ * and the batch, with all that follows it in its log, count as forged.
  */
-const OpAsSigned = z.custom<Op>().check(({ value, issues }) => {
-  const { error } = Op.safeParse(value)
+const OpAsSigned = z.custom<CarriedOp>().check(({ value, issues }) => {
+  const { error } = OpFrame.safeParse(value)
   for (const { path, message } of error?.issues ?? []) issues.push({ code: 'custom', input: value, path, message })
 })
+/** Null: this agent is too old for what it says, or it is ill-formed. */
+export const understand = (op: CarriedOp): Op | null => (OpBody.safeParse(op.body).success ? (op as Op) : null)
+
 export const SignedBatch = z.object({
   header: BatchHeader,
   signer: PublicKey,

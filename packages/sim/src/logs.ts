@@ -295,7 +295,7 @@ export class SimLogs {
   }
 
   private apply(batch: SignedBatch, times: Times): void {
-    for (const op of batch.ops) this.applyOp(op, batch.header.nodeId, times)
+    for (const op of batch.ops) this.applyOp(op as Op, batch.header.nodeId, times)
   }
 
   private applyOp(op: Op, author: string, times: Times): void {

@@ -17,8 +17,8 @@ const CALL_MS_MAX = 10_000
 const BODY_BYTES_MAX = 4 * 1024 * 1024
 const ALL: readonly OpScope[] = ['ring', 'library']
 const RING_ONLY: readonly OpScope[] = ['ring']
-/** A copied disk, a stolen key, a machine that does what it may not. The rest mends itself. */
-const FOR_THE_OWNER: ReadonlySet<SyncNews['kind']> = new Set(['fork', 'faulty-batch', 'refused-ops'])
+/** A copied disk, a stolen key, a machine that does what it may not, one to be updated. The rest mends itself. */
+const FOR_THE_OWNER: ReadonlySet<SyncNews['kind']> = new Set(['fork', 'faulty-batch', 'refused-ops', 'newer-ops'])
 
 export interface OpSyncPartPorts {
   readonly oplog: OpLog
@@ -121,6 +121,8 @@ function sentenceOf(news: SyncNews): string {
       return `A part of the op log ${news.logId} that ${news.by} sent was not taken: it is not as its author signed it (${news.fault}).`
     case 'refused-ops':
       return `${news.nodeId} wrote ${news.count} entries that it has no right to; they count nowhere.`
+    case 'newer-ops':
+      return `${news.nodeId} runs a newer version of ThatDAM: some of what it writes counts here once this machine is updated. Nothing is lost.`
     case 'held-ops':
       return `${news.count} entries of ${news.nodeId} are from the future; they wait. Look at the clock of that machine.`
     case 'fork':

@@ -18,7 +18,7 @@ test('a log goes over in order, once, survives a restart, and pulls the clock al
   win.log.append([{ body: win.stored() }])
   const [one, two] = win.all() as [SignedBatch, SignedBatch]
   expect(pi.log.importBatch(two, win.author())).toEqual({ kind: 'gap' })
-  expect(pi.log.importBatch(one, win.author())).toEqual({ kind: 'stored', applied: 3, refused: 0, held: 0, fork: false })
+  expect(pi.log.importBatch(one, win.author())).toEqual({ kind: 'stored', applied: 3, refused: 0, held: 0, unknown: 0, fork: false })
   expect(pi.log.importBatch(two, win.author())).toMatchObject({ kind: 'stored', applied: 1 })
   expect(pi.log.importBatch(one, win.author())).toEqual({ kind: 'known' })
   pi.restart()
@@ -55,7 +55,7 @@ test('ops that a worker had no right to are kept for the chain and never applied
   const zero = new Machine('zero')
   const bodies = [title('Mine now'), zero.stored(), zero.stored(1, 'pi')]
   const batch = zero.forged(bodies)
-  expect(leader.log.importBatch(batch, zero.author())).toEqual({ kind: 'stored', applied: 1, refused: 2, held: 0, fork: false })
+  expect(leader.log.importBatch(batch, zero.author())).toEqual({ kind: 'stored', applied: 1, refused: 2, held: 0, unknown: 0, fork: false })
   expect(leader.feed()).toEqual([batch.ops[1]?.id])
   expect(leader.log.batches(`zero/${batch.header.epoch}`, 1)).toEqual([batch])
 })

@@ -1,8 +1,9 @@
 import { canonicalJson } from '@thatdam/protocol/canonical'
-import type { Op, OpScope, SignedBatch } from '@thatdam/protocol/ops'
+import { type CarriedOp, type Op, type OpScope, type SignedBatch, understand } from '@thatdam/protocol/ops'
 import { type BatchFault, batchHash, contentFault } from '../batch.ts'
 import { formatHlc, FUTURE_MS_MAX, type HlcState, isFuture, receive } from '../hlc.ts'
-import { maySign } from '../rights.ts'
+import { maySign, type OpAuthor } from '../rights.ts'
+import { scopeOf } from '../scopes.ts'
 import type { VerifyBatchSignature } from '../signing.ts'
 import type { Statements } from './statements.ts'
 
@@ -14,12 +15,13 @@ export const standingOf = (author: { admitter: boolean } | null): Standing =>
 
 /**
  * What became of a batch from another machine.
- * `stored`: kept whole, so that its chain stays provable, with how many of its ops are in the feed now. `fork`: another batch was at its place
+ * `stored`: kept whole, so that its chain stays provable, with how many of its ops are in the feed now. `unknown`: only a newer agent
+ * understands them. `fork`: another batch was at its place
  * already; both are kept, and the owner should hear of it. `own-epoch`: a part of this node's own log that it does not have, so its disk was
  * restored or copied: begin a new epoch of that scope, then import it again.
  */
 export type ImportOutcome =
-  | { kind: 'stored'; applied: number; refused: number; held: number; fork: boolean }
+  | { kind: 'stored'; applied: number; refused: number; held: number; unknown: number; fork: boolean }
   | { kind: 'known' }
   | { kind: 'gap' }
   | { kind: 'own-epoch' }
@@ -64,16 +66,29 @@ export function store(
   const key = [nodeId, scope, epoch, sequence, batchHash(header)] as const
   const rest = [canonicalJson(header), batch.signer, batch.signature, standingOf(author)] as const
   const { lastInsertRowid } = statements.insertBatch.run(...key, ...rest)
-  const counts = { applied: 0, refused: 0, held: 0 }
+  const counts = { applied: 0, refused: 0, held: 0, unknown: 0 }
   for (const [place, op] of batch.ops.entries()) {
-    const right = maySign(op.body, { nodeId, admitter: author.admitter })
-    const state = right.ok ? stateOf(statements, { nodeId, op }, context.nowMs) : 'refused'
-    if (state === 'applied') apply(cursor, op, context.nowMs)
+    const state = settle(statements, { op, scope, by: { nodeId, admitter: author.admitter } }, context)
     if (state !== 'double') counts[state] += 1
     const position = state === 'applied' ? cursor.position : null
     statements.insertOp.run(lastInsertRowid, place, nodeId, scope === 'ring' ? 1 : 0, op.id, state, position, canonicalJson(op))
   }
   return { kind: 'stored', ...counts, fork }
+}
+
+/** What becomes of an op: in the feed, when it counts. Inside a transaction. */
+export function settle(
+  statements: Statements,
+  { op: carried, scope, by }: { op: CarriedOp; scope: OpScope; by: OpAuthor | null },
+  { nowMs, cursor }: { nowMs: number; cursor: Cursor },
+): 'applied' | 'held' | 'double' | 'refused' | 'unknown' {
+  const op = understand(carried)
+  // Of a kind that was not known when its batch came: only now is it seen that it stands in the wrong log.
+  if (op === null || scopeOf(op.body.kind) !== scope) return 'unknown'
+  if (by === null || !maySign(op.body, by).ok) return 'refused'
+  const state = stateOf(statements, { nodeId: by.nodeId, op }, nowMs)
+  if (state === 'applied') apply(cursor, op, nowMs)
+  return state
 }
 
 /** The first stamp that lies too far ahead; as text, all at or above it do. */

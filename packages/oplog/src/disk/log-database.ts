@@ -5,7 +5,7 @@ import { ThatdamError } from '@thatdam/protocol/errors'
 import { HLC_ZERO, type HlcState } from '../hlc.ts'
 import type { Cursor } from './import.ts'
 import { SCOPES } from './own-log.ts'
-import { damaged, explain, openDatabase, requireFormat } from './schema.ts'
+import { damaged, explain, openDatabase, requireFormat, UNKNOWN_INDEX } from './schema.ts'
 import { prepareAll, type Statements } from './statements.ts'
 import { Waiters } from './waiters.ts'
 
@@ -60,6 +60,7 @@ export class LogDatabase {
     this.file = file
     this.db = db
     requireFormat(file, db)
+    db.exec(UNKNOWN_INDEX)
     this.statements = prepareAll(db)
     const feedId = this.#meta('feed')
     this.key = this.#meta('key')

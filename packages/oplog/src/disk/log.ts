@@ -17,6 +17,7 @@ import { type AuthorOf, ownFromFuture, rejudge, withdrawFuture } from './rejudge
 import { entryOf, pageOf } from './rows.ts'
 import { explain } from './schema.ts'
 import type { Statements } from './statements.ts'
+import { hasUnknown, understandNow } from './unknown.ts'
 
 export type { AppendedOp } from './draft.ts'
 
@@ -83,6 +84,7 @@ export class OpLog {
     this.#index = new LogIndex(statements)
     const { publicKey } = options.signer
     if (key !== publicKey) this.#goOnUnder(publicKey)
+    if (hasUnknown(statements)) database.transaction((cursor) => understandNow(statements, { nowMs: this.#judgedAtMs(), cursor }))
   }
 
   /** Changes when the feed was rebuilt: readers start again from 0. */

@@ -50,6 +50,7 @@ function rejudgeBatch(
   let added = 0
   let withdrawn = 0
   for (const row of statements.placesOf.all(of.batch)) {
+    if (row['state'] === 'unknown') continue
     const op = JSON.parse(String(row['text'])) as Op
     const place = Number(row['place'])
     const isAllowed = of.by !== null && maySign(op.body, of.by).ok

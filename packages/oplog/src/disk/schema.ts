@@ -7,7 +7,8 @@ import { ThatdamError } from '@thatdam/protocol/errors'
  * `batches`: every signed batch of every log that is kept here. Two at one position of one log (a fork) are both kept. `standing`: what its
  * signer was by the roster when it was judged: `admitter`, `member` or `unknown`.
  * `ops`: their ops, canonical JSON. `position` is the place in the feed, in arrival order; null for an op that is not applied:
- * `held` (from the future), `refused` (its signer had no right to it), `double` (its author has an op of this id in the feed already).
+ * `held` (from the future), `refused` (its signer had no right to it), `double` (its author has an op of this id in the feed already), `unknown`
+ * (only a newer agent understands it).
  */
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -28,6 +29,8 @@ const SCHEMA = `
   CREATE INDEX ops_double ON ops (id, node) WHERE state = 'double';
   CREATE INDEX ops_held ON ops (state) WHERE state = 'held';
 `
+/** A log that an agent made which did not know this state has no such index. */
+export const UNKNOWN_INDEX = "CREATE INDEX IF NOT EXISTS ops_unknown ON ops (state) WHERE state = 'unknown'"
 
 /** SQLite result codes (sqlite.org/rescode.html). */
 const SQLITE = { busy: 5, corrupt: 11, full: 13, cantOpen: 14, notADatabase: 26 }

@@ -27,6 +27,8 @@ const SQL = {
     'SELECT position FROM batches JOIN ops USING (batch) WHERE batches.node = ? AND epoch = ? AND sequence > ? AND position IS NOT NULL ORDER BY sequence, place LIMIT 1',
   /** Stamps compare as text, so a stamp below ?1 is due. */
   due: "SELECT batch, place, node, text FROM ops WHERE state = 'held' AND json_extract(text, '$.hlc') < ? ORDER BY batch, place LIMIT ?",
+  unknown:
+    "SELECT batch, place, batches.node, scope, standing, text FROM ops JOIN batches USING (batch) WHERE state = 'unknown' ORDER BY batch, place LIMIT ?",
   settle: 'UPDATE ops SET state = ?, position = ? WHERE batch = ? AND place = ?',
   ownHeld: "SELECT text FROM ops WHERE state = 'held' AND node = ? AND json_extract(text, '$.hlc') >= ? LIMIT ?",
   withdrawFuture: "UPDATE ops SET state = 'held', position = NULL WHERE position IS NOT NULL AND json_extract(text, '$.hlc') >= ?",

@@ -63,5 +63,6 @@ function tell(outcome: ImportOutcome, at: { nodeId: string; logId: string; seque
   const { nodeId, logId, sequence } = at
   if (outcome.fork) news({ kind: 'fork', logId, sequence })
   if (outcome.refused > 0) news({ kind: 'refused-ops', nodeId, count: outcome.refused })
+  if (outcome.unknown > 0) news({ kind: 'newer-ops', nodeId })
   if (outcome.held > 0) news({ kind: 'held-ops', nodeId, count: outcome.held })
 }

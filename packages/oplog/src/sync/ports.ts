@@ -13,6 +13,8 @@ export type SyncNews =
   | { readonly kind: 'faulty-batch'; readonly logId: LogId; readonly by: string; readonly fault: BatchFault | 'wrong-log' }
   /** Signed by a member that had no right to them; kept for the chain, applied nowhere. */
   | { readonly kind: 'refused-ops'; readonly nodeId: string; readonly count: number }
+  /** Its agent is newer, and wrote what is not understood here: kept, and read once this machine is updated. */
+  | { readonly kind: 'newer-ops'; readonly nodeId: string }
   /** Stamped more than a minute ahead; they wait, or are written again by their author. */
   | { readonly kind: 'held-ops'; readonly nodeId: string; readonly count: number }
   /** Two batches at one place: a copied disk, or a key in other hands. */
