@@ -39,7 +39,7 @@ export const ingest: Bench = {
     const plain: number[] = []
     let small = { perSecond: 0, rescanMs: 0, rescanOps: 0 }
     try {
-      await excludeChildServices(state, agent)
+      await excludeChildServices(state, agent, ['indexer'])
       const local = new Indexing(directory.path, localCaller(state, agent))
       await local.open()
       for (let sample = 0; sample < (quick ? 2 : 5); sample++) {

@@ -162,7 +162,7 @@ export function localCaller(stateDirectory: string, nodeProcess: ChildProcess): 
 }
 
 /** Takes out of the machine's plan what an owner can, and waits until it has ended: a machine alone leads, and keeps media-api. */
-export async function excludeChildServices(stateDirectory: string, nodeProcess: ChildProcess): Promise<void> {
+export async function excludeChildServices(stateDirectory: string, nodeProcess: ChildProcess, kept: readonly string[] = []): Promise<void> {
   const call = localCaller(stateDirectory, nodeProcess)
   const state = (await call('GET', '/local/state')) as { node: { nodeId: string } }
   const excluded = [
@@ -176,10 +176,10 @@ export async function excludeChildServices(stateDirectory: string, nodeProcess: 
     'transcoder',
     'stream-processor',
     'intel',
-  ]
+  ].filter((name) => !kept.includes(name))
   const op = { kind: 'node.set', subject: state.node.nodeId, field: 'excludeServices', value: excluded, replaces: null }
   await call('POST', '/local/ops', { ops: [{ body: op }] })
-  await until(() => (childrenOf(nodeProcess.pid ?? 0).length <= 1 ? true : null), 60_000)
+  await until(() => (childrenOf(nodeProcess.pid ?? 0).length <= 1 + kept.length ? true : null), 60_000)
 }
 
 function readEndpoint(stateDirectory: string, pid: number | undefined): { url: string; token: string } | null {
