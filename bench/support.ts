@@ -11,16 +11,13 @@ import { PollHub } from '@thatdam/control/poll-hub'
 import { RateLimiter } from '@thatdam/control/rate-limits'
 import { MemoryStore } from '@thatdam/control/testing/memory-store'
 import { makeToken, newRingScope } from '@thatdam/control/token'
+import { LAUNCH } from '@thatdam/testkit/ring/program'
 
 const root = path.resolve(import.meta.dirname, '..')
 export const agentFile = path.join(root, 'apps', 'agent', 'dist', 'thatdam.cjs')
-/** The flags of the installed launcher. */
-export const AGENT_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64', '--no-opt', '--no-maglev']
+export const AGENT_FLAGS = LAUNCH.flags
 export const AGENT_ENVIRONMENT = {
-  MALLOC_ARENA_MAX: '2',
-  MALLOC_TRIM_THRESHOLD_: '65536',
-  MALLOC_TOP_PAD_: '16384',
-  UV_THREADPOOL_SIZE: '2',
+  ...LAUNCH.environment,
   // Nobody else of this network is looked for, but every part of it runs.
   NODE_API_PORT: '0',
   NODE_API_BIND: '127.0.0.1',

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildAll } from './lib/build.mjs'
 import { ensureInstalled } from './lib/install.mjs'
+import { launch } from './lib/launch.mjs'
 import { inRoot, node26, toolEnvironment } from './lib/paths.mjs'
 import { ensureFfmpeg } from './lib/programs.mjs'
 import { run } from './lib/run.mjs'
@@ -163,17 +164,13 @@ async function register(cloudUrl, token) {
 /** @param {string} cloudUrl @param {string | null} ffmpegPath */
 async function startAgent(cloudUrl, ffmpegPath) {
   say('starting this machine')
-  const flags = ['--max-semi-space-size=1', '--max-old-space-size=64', '--no-opt', '--no-maglev']
   fs.rmSync(`${stateDir}/gateway.json`, { force: true }) // a new one means that the door is open
-  const agent = start('agent', [...flags, inRoot('apps', 'agent', 'dist', 'thatdam.cjs'), 'run'], dataDir, {
+  const agent = start('agent', [...launch.flags, inRoot('apps', 'agent', 'dist', 'thatdam.cjs'), 'run'], dataDir, {
     STATE_DIR: stateDir,
     CLOUD_CONTROL_URL: cloudUrl,
     DATABASE_URL: undefined, // the owner's server is for the cloud app; the console keeps its own
     RELEASES_DIR: inRoot('dist', 'release'),
-    MALLOC_ARENA_MAX: '2',
-    MALLOC_TRIM_THRESHOLD_: '65536',
-    MALLOC_TOP_PAD_: '16384',
-    UV_THREADPOOL_SIZE: '2',
+    ...launch.environment,
     ...(ffmpegPath && { FFMPEG_PATH: ffmpegPath }),
     ...indexPaths(),
   })

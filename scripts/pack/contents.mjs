@@ -1,6 +1,7 @@
 // What each archive holds.
 import fs from 'node:fs'
 import path from 'node:path'
+import { launch } from '../lib/launch.mjs'
 import { closure, licences, refuseTwoVersions } from './closure.mjs'
 import { fileEntry, filesBelow, neededAtRunTime } from './files.mjs'
 
@@ -45,16 +46,16 @@ export function agentEntries(root, publicKey) {
 }
 
 /**
- * bin/thatdam, by real path, so that a link from /usr/local/bin works. Small heaps, few arenas and no optimising compilers (the agent's
- * work is waiting; they cost 4 MB): it idles below 60 MB. A child service gets flags of its own.
+ * bin/thatdam, by real path, so that a link from /usr/local/bin works.
  * @returns {Entry[]}
  */
 export function launchers() {
-  const flags = '--max-semi-space-size=1 --max-old-space-size=64 --no-opt --no-maglev'
+  const flags = launch.flags.join(' ')
   if (process.platform === 'win32') {
     const lines = ['@echo off', 'setlocal', 'set UV_THREADPOOL_SIZE=2', `"%~dp0node.exe" ${flags} "%~dp0..\\dist\\thatdam.cjs" %*`, '']
     return [{ name: 'bin/thatdam.cmd', text: lines.join('\r\n') }]
   }
+  const settings = Object.entries(launch.environment)
   const text = `#!/bin/sh
 # Starts ThatDAM with the Node that came with it.
 self=$0
@@ -66,8 +67,7 @@ while [ -L "$self" ]; do
   esac
 done
 here=$(cd "$(dirname "$self")" && pwd -P)
-export MALLOC_ARENA_MAX="\${MALLOC_ARENA_MAX:-2}" MALLOC_TRIM_THRESHOLD_="\${MALLOC_TRIM_THRESHOLD_:-65536}" MALLOC_TOP_PAD_="\${MALLOC_TOP_PAD_:-16384}"
-export UV_THREADPOOL_SIZE="\${UV_THREADPOOL_SIZE:-2}"
+${settings.map(([name, value]) => `export ${name}="\${${name}:-${value}}"`).join('\n')}
 exec "$here/node" ${flags} "$here/../dist/thatdam.cjs" "$@"
 `
   return [{ name: 'bin/thatdam', text, mode: 0o755 }]

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { inheritedEnvironment } from '../hosts/env.ts'
 
@@ -7,14 +7,9 @@ const root = resolve(import.meta.dirname, '..', '..', '..', '..')
 /** The agent as `npm run build` makes it. A planted fault has a folder of its own. */
 export const AGENT_DIST = join(root, 'apps', 'agent', 'dist')
 
-/** The flags and the environment of the installed launcher (scripts/pack/contents.mjs). */
-const AGENT_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64', '--no-opt', '--no-maglev']
-const AGENT_ENVIRONMENT = {
-  MALLOC_ARENA_MAX: '2',
-  MALLOC_TRIM_THRESHOLD_: '65536',
-  MALLOC_TOP_PAD_: '16384',
-  UV_THREADPOOL_SIZE: '2',
-}
+type Launch = { readonly flags: readonly string[]; readonly environment: Readonly<Record<string, string>> }
+/** How the installed launcher starts the agent's Node. */
+export const LAUNCH = JSON.parse(readFileSync(join(root, 'apps', 'agent', 'launch.json'), 'utf8')) as Launch
 
 /** Of the person's own environment only this reaches an agent under test: no STATE_DIR, no cloud, no database of theirs. */
 const KEPT = ['HOME', 'LANG', 'TZ', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'ProgramData', 'USERPROFILE', 'FFMPEG_PATH']
@@ -23,7 +18,7 @@ const KEPT = ['HOME', 'LANG', 'TZ', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'Prog
 export function agentCommand(dist: string, args: readonly string[]): readonly string[] {
   const file = join(dist, 'thatdam.cjs')
   if (!existsSync(file)) throw new Error(`The agent is not built (${file} is missing): run "npm run build" first.`)
-  return [...AGENT_FLAGS, file, ...args]
+  return [...LAUNCH.flags, file, ...args]
 }
 
 /** A bare environment with the project's Node first on the PATH. */
@@ -31,7 +26,7 @@ export function agentEnvironment(given: Readonly<Record<string, string>>): NodeJ
   const inherited = inheritedEnvironment()
   const kept = KEPT.flatMap((name) => (inherited[name] === undefined ? [] : [[name, inherited[name]] as const]))
   const path = [dirname(process.execPath), inherited['PATH'] ?? ''].filter(Boolean).join(delimiter)
-  const environment: Readonly<Record<string, string>> = { PATH: path, ...Object.fromEntries(kept), ...AGENT_ENVIRONMENT, ...given }
+  const environment: Readonly<Record<string, string>> = { PATH: path, ...Object.fromEntries(kept), ...LAUNCH.environment, ...given }
   return environment as NodeJS.ProcessEnv
 }
 
