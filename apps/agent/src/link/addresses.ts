@@ -49,10 +49,10 @@ export class Addresses {
     return [...once.values()].slice(0, TRIED_MAX)
   }
 
-  /** Whether the first of `of` was proved lately, so that one is enough. */
-  isProved(publicKey: string, nowMs: number, withinMs: number): boolean {
+  /** The first of `of` where it was proved lately, so that one is enough; and quickly found, for most messages go there. */
+  provedWithin(publicKey: string, nowMs: number, withinMs: number): LinkAddress | null {
     const heard = this.heard.get(publicKey)
-    return heard !== undefined && nowMs - heard.atMs < withinMs
+    return heard !== undefined && nowMs - heard.atMs < withinMs ? heard.address : null
   }
 
   keepOnly(publicKeys: ReadonlySet<string>): void {

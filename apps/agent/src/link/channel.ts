@@ -201,9 +201,9 @@ export class Channel {
 
   private transmit(member: Member, bytes: Buffer): void {
     const nowMs = this.ports.nowMs()
-    const all = this.ports.addresses.of(member.publicKey, nowMs)
-    const chosen = this.ports.addresses.isProved(member.publicKey, nowMs, PROVED_MS) ? all.slice(0, 1) : all
-    for (const address of chosen) this.ports.udp.send(bytes, address)
+    const { addresses, udp } = this.ports
+    const proved = addresses.provedWithin(member.publicKey, nowMs, PROVED_MS)
+    for (const address of proved === null ? addresses.of(member.publicKey, nowMs) : [proved]) udp.send(bytes, address)
     this.counts.sent += 1
   }
 

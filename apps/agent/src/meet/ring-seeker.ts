@@ -24,6 +24,7 @@ export interface RingSeekerPorts {
   readonly identity: Identity
   readonly formers: Formers
   readonly own: () => MeetContext['own']
+  readonly claimed: () => boolean
   readonly log: Log
   /** What `fateOf` tells has changed. */
   readonly changed: () => void
@@ -99,10 +100,10 @@ export class RingSeeker {
   }
 
   private async round(signal: AbortSignal): Promise<void> {
-    const { host, own } = this.ports
+    const { host, claimed } = this.ports
     const nowMs = steadyMs()
     this.look(nowMs)
-    if (!own().isClaimed) return
+    if (!claimed()) return
     const { forward } = host.store.roster
     const isGone = forward !== null && this.home(host.store.fingerprint) !== host.store.fingerprint
     const goal = isGone && this.near.bestOf(forward.fingerprint) !== null ? forward.fingerprint : this.near.due(nowMs)
