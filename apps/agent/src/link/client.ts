@@ -60,6 +60,13 @@ class KeyedAgent extends Agent {
     return `${super.getName(options)}:${(options as KeyedOptions).expectedKey ?? 'anybody'}`
   }
 
+  drop(publicKey: string): void {
+    for (const pool of [this.sockets, this.freeSockets]) {
+      const named = Object.entries(pool).filter(([name]) => name.endsWith(`:${publicKey}`))
+      for (const socket of named.flatMap(([, sockets = []]) => sockets)) socket.destroy()
+    }
+  }
+
   override createConnection(options: object, callback: (error: Error | null, stream: Duplex) => void): undefined {
     const { host, port, expectedKey } = options as KeyedOptions
     const socket = connect({ ...TLS_OPTIONS, ...this.own, host, port, servername: '' })
@@ -126,6 +133,14 @@ export class NodeClient {
     }
     const reason = last instanceof Error ? last.message : String(last)
     throw new ThatdamError('UNAVAILABLE', `The other machine cannot be reached now (${reason}).`, { cause: last })
+  }
+
+  /**
+   * A machine answers nothing any more: what waits for it fails at once, and when it is back it is reached over fresh connections. The old ones would
+   * try ever more seldom (RFC 6298), and be heard of seconds after the line is whole again. Bulk has silences and ranges of its own.
+   */
+  drop(publicKey: string): void {
+    this.agent.drop(publicKey)
   }
 
   close(): void {

@@ -24,9 +24,10 @@ const member = (nodeId: string, key: KeyPair): Member => ({
   keys: [key.publicKey],
 })
 
-async function serve(members: Member[]): Promise<{ key: KeyPair; port: number; proved: string[] }> {
+async function serve(members: Member[]): Promise<{ key: KeyPair; port: number; proved: string[]; held: string[] }> {
   const key = generateKey()
   const proved: string[] = []
+  const held: string[] = []
   const server = await NodeServer.open({
     key,
     nodeId: 'pi',
@@ -36,13 +37,14 @@ async function serve(members: Member[]): Promise<{ key: KeyPair; port: number; p
     wasMember: () => false,
     routes: () => [
       { method: 'GET', path: '/v1/open', open: true, run: async ({ peer }) => json({ peer: peer?.publicKey ?? null }) },
+      { method: 'GET', path: '/v1/held', open: true, run: () => new Promise<never>(() => held.push('asked')) },
       { method: 'GET', path: '/v1/who', run: async (call) => json({ who: memberOf(call).nodeId }) },
     ],
     onProved: (publicKey) => proved.push(publicKey),
     log: () => {},
   })
   opened.push(() => server.close())
-  return { key, port: server.port, proved }
+  return { key, port: server.port, proved, held }
 }
 
 function clientOf(key: KeyPair, port: number): NodeClient {
@@ -107,6 +109,24 @@ test('of several addresses the one that answers is taken, and first from then on
   opened.push(() => client.close())
   await client.call({ publicKey: key.publicKey, method: 'GET', path: '/v1/who', timeoutMs: 2_000 })
   expect(addresses.of(key.publicKey, performance.now())[0]).toEqual({ address: '127.0.0.1', port })
+})
+
+test('a machine that answers nothing any more: what waits for it fails at once, what others are asked goes on', async () => {
+  const [pi, nas] = [await serve([]), await serve([])]
+  const client = clientOf(generateKey(), pi.port)
+  const ask = (publicKey: string, port: number, path: string) =>
+    client.call({ publicKey, method: 'GET', path, timeoutMs: 60_000 }, [{ address: '127.0.0.1', port }]).then(
+      () => 'answered',
+      () => 'failed',
+    )
+  const ends: string[] = []
+  const waiting = ask(pi.key.publicKey, pi.port, '/v1/held').then((end) => ends.push(`pi ${end}`))
+  void ask(nas.key.publicKey, nas.port, '/v1/held').then((end) => ends.push(`nas ${end}`))
+  await until('both are asked', () => pi.held.length + nas.held.length === 2)
+  client.drop(pi.key.publicKey)
+  await waiting
+  expect(await ask(pi.key.publicKey, pi.port, '/v1/open')).toBe('answered')
+  expect(ends).toEqual(['pi failed'])
 })
 
 test('older TLS and a certificate of another kind of key prove nothing', async () => {

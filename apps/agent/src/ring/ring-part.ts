@@ -135,7 +135,7 @@ export class RingPart {
       nodeId,
       send: (to, word) => send(to, { of: 'membership', word }),
       changed: () => this.aliveChanged(),
-      silent: (other) => this.channel.doubt(other),
+      silent: (other) => this.fellSilent(other),
     })
     this.leadership = opened.leadership(() => this)
     this.timer = setInterval(() => this.beat(), BEAT_MS)
@@ -322,6 +322,11 @@ export class RingPart {
       this.rosterSync.meet(member)
       throw error
     }
+  }
+
+  private fellSilent(nodeId: string): void {
+    this.channel.doubt(nodeId)
+    for (const key of this.store.member(nodeId)?.keys ?? []) this.client.drop(key)
   }
 
   private beat(): void {
