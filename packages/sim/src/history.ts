@@ -14,7 +14,7 @@ import type { Rules } from './rules.ts'
 import { runSeed, type Observer, type Run } from './run.ts'
 import type { World } from './world.ts'
 
-/** Every machine is looked at this often, twice as often as it ticks; what a hook tells of is known to the millisecond. */
+/** Every machine is looked at this often, as often as it ticks; what a hook tells of is known to the millisecond. */
 const SAMPLE_MS = 100
 
 /** Plays a seed as `runSeed` does, and writes down what happened. Equal histories for equal seeds. */

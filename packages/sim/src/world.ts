@@ -17,7 +17,7 @@ import type { Rules } from './rules.ts'
 import { Schedule } from './schedule.ts'
 
 /** As the beat of an agent. */
-const TICK_MS = 200
+const TICK_MS = 100
 /** A machine that runs from a copy of another's disk. */
 const COPY_OF = 'copy of '
 const YEAR_MS = 365 * 24 * 3_600_000
