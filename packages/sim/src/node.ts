@@ -245,8 +245,7 @@ export class SimNode {
     if (this.running === null || this.isFrozen) return
     this.worldMs = worldMs
     if (worldMs >= this.synchronisesAtMs && this.hasTimeServer) this.synchronise()
-    this.member({ kind: 'tick' }, worldMs)
-    this.elect({ kind: 'tick' }, worldMs)
+    this.tickWhatIsDue(worldMs)
     if (worldMs >= this.nextRingTimeAtMs) {
       this.nextRingTimeAtMs = worldMs + RING_TIME_TICK_MS
       this.keepTime({ kind: 'tick', isSynchronised: this.isSynchronised }, worldMs)
@@ -260,6 +259,13 @@ export class SimNode {
     this.ring.tick(worldMs, this.outside.isMeeting)
     const renewal = this.credential.tick(worldMs)
     if (renewal !== null) this.outside.send(this.nodeId, CLOUD, { of: 'credential', message: renewal })
+  }
+
+  /** As an agent does: a machine that has nothing to do is left alone. */
+  private tickWhatIsDue(worldMs: number): void {
+    const { monotonicMs } = this.clocks(worldMs)
+    if (this.running !== null && monotonicMs >= this.running.membership.tickDueMs) this.member({ kind: 'tick' }, worldMs)
+    if (this.running !== null && monotonicMs >= this.rules.election.tickDueMs(this.running.election)) this.elect({ kind: 'tick' }, worldMs)
   }
 
   private others(): string[] {

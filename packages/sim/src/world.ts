@@ -16,7 +16,7 @@ import { foundRing, RosterBook } from './rosters.ts'
 import type { Rules } from './rules.ts'
 import { Schedule } from './schedule.ts'
 
-/** As the beat of an agent. */
+/** How late a machine does what is due: an agent's timer is more exact, and a loaded processor less. */
 const TICK_MS = 100
 /** A machine that runs from a copy of another's disk. */
 const COPY_OF = 'copy of '

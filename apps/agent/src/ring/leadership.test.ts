@@ -36,6 +36,7 @@ async function open(nodeId: string, changes: Partial<LeadershipOptions> = {}): P
     nodeId,
     send: () => {},
     changed: () => {},
+    rested: () => {},
     log: () => {},
     clock: hasty,
     random: () => 0,
@@ -87,11 +88,17 @@ test('while a later term is on its way to the disk, orders of earlier ones are r
   expect(leadership.accept({ number: 5, nodeId: 'pi' })).toBe(false)
 })
 
-test('a term that cannot be written is never used', async () => {
+test('a term that cannot be written is never used, nor tried again and again at once', async () => {
   const said: string[] = []
-  const leadership = await open('pi', { path: path.join(directory, 'missing', 'pi.json'), log: (message) => void said.push(message) })
+  const waits: number[] = []
+  const leadership = await open('pi', {
+    path: path.join(directory, 'missing', 'pi.json'),
+    log: (message) => void said.push(message),
+    rested: () => void waits.push(leadership.dueMs - hasty().monotonicMs),
+  })
   alone(leadership, 'pi')
   await until('it says so', () => said.some((message) => message.includes('could not be written')))
+  expect(waits.at(-1)).toBeGreaterThan(100)
   expect(leadership.order()).toBeNull()
 })
 

@@ -8,6 +8,8 @@ import { readJson, writeFileDurable } from '@thatdam/store/durable'
 
 /** Ticks that found the queue busy are dropped; messages beyond this are too: each of them is repeated by its sender. */
 const QUEUE_MAX = 256
+/** A step that failed is not tried again sooner. */
+const RETRY_MS = 250
 
 export interface LeadershipOptions {
   /** The highest term seen or used (a `Term` as JSON): on disk before it is used. */
@@ -18,6 +20,8 @@ export interface LeadershipOptions {
   readonly send: (to: NodeId | null, message: ElectionMessage) => void
   /** The lead began or ended, or another node leads: ask `order` and `leader`. */
   readonly changed: () => void
+  /** All that was given is done: ask `dueMs`. */
+  readonly rested: () => void
   readonly log: (message: string, error?: unknown) => void
   readonly clock?: () => Now
   readonly random?: () => number
@@ -35,6 +39,7 @@ export class Leadership {
   private arriving: Term | null = null
   private readonly queue: ElectionEvent[] = []
   private draining: Promise<void> | null = null
+  private retryAtMs = Number.NEGATIVE_INFINITY
 
   private constructor(options: LeadershipOptions, highest: Term | null) {
     this.options = options
@@ -54,7 +59,11 @@ export class Leadership {
     this.give({ kind: 'roster', ranking, alive })
   }
 
-  /** At least every 250 ms: a late one only makes it more careful. */
+  /** When `tick` is due, by the monotonic clock: a late one only makes it more careful. Infinite while a step is under way. */
+  get dueMs(): number {
+    return this.draining === null ? Math.max(this.retryAtMs, rankedElection.tickDueMs(this.state)) : Number.POSITIVE_INFINITY
+  }
+
   tick(): void {
     this.give({ kind: 'tick' })
   }
@@ -110,11 +119,13 @@ export class Leadership {
         // A heartbeat brings the same term as an object of its own.
         if (before.phase.kind !== state.phase.kind || !isSame(before.known?.term ?? null, state.known?.term ?? null)) this.options.changed()
       } catch (error) {
+        this.retryAtMs = this.clock().monotonicMs + RETRY_MS
         this.options.log('a step of the election was given up: its term could not be written', error)
       }
       this.arriving = null
     }
     this.draining = null
+    this.options.rested()
   }
 
   private async persist(term: Term): Promise<void> {

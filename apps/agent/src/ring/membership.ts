@@ -42,6 +42,11 @@ export class Membership {
     this.give({ kind: 'message', from, message })
   }
 
+  /** When `tick` is due, by the monotonic clock. */
+  get dueMs(): number {
+    return this.state.tickDueMs
+  }
+
   tick(): void {
     this.give({ kind: 'tick' })
   }

@@ -43,7 +43,7 @@ export type ElectionMessage =
     }
 
 export type ElectionEvent =
-  /** At least every 250 ms. */
+  /** When `tickDueMs` has come; a sooner one does no harm. */
   | { readonly kind: 'tick' }
   /** All members that may lead, best first, awake or not; and who of all members answers. Given at every change. */
   | { readonly kind: 'roster'; readonly ranking: readonly NodeId[]; readonly alive: ReadonlySet<NodeId> }
@@ -84,6 +84,8 @@ export interface Election<State> {
   mayOrder(state: State, now: Now): Term | null
   /** Whether an order of this term may be carried out here. Ask before the `order` event. */
   accepts(state: State, term: Term): boolean
+  /** When the next tick is due, by the monotonic clock: also without anything to do, or the machine could not tell that it stood still. */
+  tickDueMs(state: State): number
   /** Whom this node takes for the leader now. */
   leader(state: State, now: Now): Term | null
 }

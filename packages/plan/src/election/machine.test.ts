@@ -2,7 +2,7 @@ import { CLUSTER_ID } from '@thatdam/testkit/profiles/machine'
 import { expect, test } from 'vitest'
 import type { Now } from './contract.ts'
 import { rankedElection as election } from './machine.ts'
-import type { ElectionState } from './state.ts'
+import { ELECTION_TIMING, type ElectionState } from './state.ts'
 
 const WALL_MS = 1_800_000_000_000
 
@@ -46,4 +46,18 @@ test('a second machine with one’s own id is not heard: a leader goes on, and a
   expect(election.step(first, { kind: 'message', from: 'a', message }, now, 0.5).state.phase).toEqual(first.phase)
   const fresh = election.initial({ clusterId: CLUSTER_ID, nodeId: 'a', highest: null }, now)
   expect(election.leader(election.step(fresh, { kind: 'message', from: 'a', message }, now, 0.5).state, now)).toBeNull()
+})
+
+test('in calm a follower is due after its leader has been silent for a while, a leader with its heartbeats; without a leader often', () => {
+  const first = leader()
+  const now = { monotonicMs: 10_100, wallMs: WALL_MS + 10_100 }
+  expect(election.tickDueMs(first) - 10_000).toBeLessThanOrEqual(ELECTION_TIMING.stallMs / 4)
+  const fresh = election.initial({ clusterId: CLUSTER_ID, nodeId: 'b', highest: null }, now)
+  expect(election.tickDueMs(fresh) - now.monotonicMs).toBeLessThanOrEqual(100)
+  const message = { kind: 'heartbeat', term: { number: 1, nodeId: 'a' }, uptimeMs: 10_000, returning: [] } as const
+  const { state } = election.step(fresh, { kind: 'message', from: 'a', message }, now, 0.5)
+  const waitMs = election.tickDueMs(state) - now.monotonicMs
+  expect(waitMs).toBeGreaterThan(ELECTION_TIMING.heartbeatMs)
+  // Far enough from what counts as a standstill.
+  expect(waitMs).toBeLessThanOrEqual(ELECTION_TIMING.stallMs / 2)
 })

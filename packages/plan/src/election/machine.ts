@@ -7,6 +7,8 @@ import { chain, done, ELECTION_TIMING, follow, isLeaseRunning, note, type Electi
 import { compareTerms } from './terms.ts'
 
 const JITTER_MS_MAX = 100
+/** Ticks without a leader, or while asking for one, are this far apart. */
+const RESTLESS_MS = 100
 
 /**
  * Leadership by rank, with terms and leases (DESIGN §5). No quorum: cut off, each side has its leader, and terms fence.
@@ -56,6 +58,14 @@ export const electionWith = (timing: ElectionTiming): Election<ElectionState> =>
 
   accepts(state, term) {
     return state.highest === null || compareTerms(state.clusterId, term, state.highest) >= 0
+  },
+
+  tickDueMs(state) {
+    const { last, timing, phase, known } = state
+    if (phase.kind === 'leading') return Math.min(phase.heartbeatAtMs, last.monotonicMs + timing.stallMs / 4)
+    const isCalm = phase.kind === 'following' && isLeaseRunning(state, last)
+    if (!isCalm) return last.monotonicMs + RESTLESS_MS
+    return Math.min((known?.heardAtMs ?? 0) + timing.leaseMs, last.monotonicMs + timing.stallMs / 2)
   },
 
   leader(state, now): Term | null {

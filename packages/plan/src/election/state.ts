@@ -25,13 +25,13 @@ export interface ElectionTiming {
   /** The same for one that this node has not seen leave: while a house is switched on, or machines are installed, the best soon leads. */
   readonly welcomeMs: number
   readonly handoverRetryMs: number
-  /** Ticks further apart than this mean that the process stood still (SIGSTOP, suspend): what it believed may be past. */
+  /** Events further apart than this mean that the process stood still (SIGSTOP, suspend): what it believed may be past. */
   readonly stallMs: number
 }
 
 export const ELECTION_TIMING: ElectionTiming = {
   leaseMs: 2_500,
-  heartbeatMs: 500,
+  heartbeatMs: 600,
   listenMs: 3_000,
   askMs: 400,
   staggerMs: 1_000,

@@ -29,7 +29,7 @@ export type MembershipMessage =
   | ({ readonly kind: 'sync'; readonly wantsReply: boolean } & Envelope)
 
 export type MembershipEvent =
-  /** At least every 100 ms. */
+  /** When `tickDueMs` of the state has come; a sooner one does nothing. */
   | { readonly kind: 'tick' }
   /** The roster's members, self among them. Given at start and at every change. */
   | { readonly kind: 'roster'; readonly members: readonly NodeId[] }

@@ -37,6 +37,16 @@ class One {
     }
   }
 
+  /** Ten milliseconds, with a tick or, if none is due, without one. */
+  goOn(always: boolean): void {
+    this.nowMs += 10
+    if (always || this.nowMs >= this.state.tickDueMs) {
+      this.ticks++
+      this.do({ kind: 'tick' })
+    }
+  }
+  ticks = 0
+
   kinds(): string[] {
     return this.sent.splice(0).map(({ to, message }) => `${message.kind} ${to}`)
   }
@@ -95,6 +105,47 @@ test('a helper pings for another, passes the answer on, or says that there was n
   one.hear('b', { kind: 'ping-request', sequence: 78, target: 'c', ...envelope })
   one.run(400)
   expect(one.sent.find(({ message }) => message.kind === 'nack')).toMatchObject({ to: 'b', message: { sequence: 78 } })
+})
+
+test('a tick that is not due does nothing: where one machine is silent, the same is said at the same times without it', () => {
+  const tell = (always: boolean) => {
+    const one = new One(['b', 'c', 'd'])
+    const said: string[] = []
+    while (one.nowMs < 60_000) {
+      one.goOn(always)
+      for (const { to, message } of one.sent.splice(0)) {
+        said.push(`${one.nowMs} ${message.kind} ${to} ${JSON.stringify(message.rumours)}`)
+        if (to === 'b') continue
+        if (message.kind === 'ping') one.hear(to, { kind: 'ack', sequence: message.sequence, ...envelope })
+        if (message.kind === 'ping-request') one.hear(to, { kind: 'nack', sequence: message.sequence, ...envelope })
+      }
+      if (one.nowMs % 7_000 === 0) one.hear('c', { kind: 'ping-request', sequence: 5, target: 'b', ...envelope })
+    }
+    return { said, ticks: one.ticks, awake: [...awake(one.state)] }
+  }
+  const [often, seldom] = [tell(true), tell(false)]
+  expect(seldom.said).toEqual(often.said)
+  expect(seldom.awake).toEqual(['a', 'c', 'd'])
+  expect(often.said.some((text) => text.includes(' nack c '))).toBe(true)
+  expect(seldom.ticks).toBeLessThan(often.ticks / 15)
+})
+
+test('at rest it has to be woken once a second, and a standstill is noticed though a message is the first thing after it', () => {
+  const one = new One(['b'])
+  const ackAll = (): void => {
+    for (const { to, message } of one.sent.splice(0))
+      if (message.kind === 'ping') one.hear(to, { kind: 'ack', sequence: message.sequence, ...envelope })
+  }
+  for (let ms = 0; ms < 60_000; ms += 10) {
+    one.goOn(false)
+    ackAll()
+  }
+  expect(one.ticks).toBeLessThanOrEqual(70)
+  one.kinds()
+  one.nowMs = one.state.tickDueMs + 5_000
+  one.hear('b', { kind: 'ack', sequence: 0, ...envelope })
+  one.goOn(false)
+  expect(one.kinds()).toContain('sync b')
 })
 
 test('errands for others are bounded', () => {

@@ -1,5 +1,6 @@
 import type { NodeId } from '@thatdam/protocol/ids'
 import type { MembershipEvent, MembershipMessage } from './contract.ts'
+import { tickDueMs } from './due.ts'
 import { Members } from './members.ts'
 import { tickCall, tickProbe, tickSync, tickUrge } from './probing.ts'
 import { buryLateSuspects, takeIn } from './rumours.ts'
@@ -58,7 +59,7 @@ export function initialMembership(
     nextCallAtMs: nowMs + timing.callMs,
     nextUrgeAtMs: nowMs,
     nextSyncAtMs: nowMs,
-    lastTickMs: nowMs,
+    tickDueMs: nowMs,
     illness: 0,
   }
 }
@@ -69,14 +70,15 @@ export function stepMembership(state: MembershipState, event: MembershipEvent, n
   if (event.kind === 'tick') tick(draft, nowMs, random)
   else if (event.kind === 'roster') takeRoster(draft, event.members, random)
   else receive(draft, event.from, event.message, nowMs)
-  return draft.end()
+  const step = draft.end()
+  // What comes in after a standstill must not hide it.
+  if (event.kind === 'tick' || nowMs <= state.tickDueMs) draft.state.tickDueMs = Math.max(nowMs, tickDueMs(draft.state))
+  return step
 }
 
 function tick(draft: Draft, nowMs: number, random: number): void {
   const { state } = draft
-  const gapMs = nowMs - state.lastTickMs
-  state.lastTickMs = nowMs
-  if (gapMs > state.timing.stallMs) {
+  if (nowMs - state.tickDueMs > state.timing.stallMs) {
     wakeUp(draft, nowMs, random)
     return
   }

@@ -1,8 +1,10 @@
 import type { NodeId } from '@thatdam/protocol/ids'
+import { slowed } from './due.ts'
 import type { Members } from './members.ts'
 import { takeIn } from './rumours.ts'
 import {
   drawsFrom,
+  isAnybodyAway,
   isAwake,
   isAway,
   HELPERS,
@@ -12,12 +14,8 @@ import {
   URGED_MAX,
   type Draft,
   type Member,
-  type MembershipState,
   type Probe,
 } from './state.ts'
-
-/** An ill node gives others more time: its own ears may be the fault. */
-const slowed = (state: MembershipState, ms: number): number => ms * (1 + state.illness)
 
 /** Starts, helps along and ends the probe of the period. */
 export function tickProbe(draft: Draft, nowMs: number, random: number): void {
@@ -25,10 +23,11 @@ export function tickProbe(draft: Draft, nowMs: number, random: number): void {
   const { probe } = state
   if (probe === null) {
     if (nowMs >= state.nextProbeAtMs) startProbe(draft, nowMs, random)
-  } else if (nowMs >= probe.startedAtMs + slowed(state, state.timing.periodMs)) {
+  } else if (nowMs >= probe.startedAtMs + slowed(state.illness, state.timing.periodMs)) {
     accuse(draft, probe, nowMs)
     startProbe(draft, nowMs, random)
-  } else if (!probe.hasAskedHelpers && nowMs >= probe.startedAtMs + slowed(state, state.timing.ackMs)) askHelpers(draft, probe, random)
+  } else if (!probe.hasAskedHelpers && nowMs >= probe.startedAtMs + slowed(state.illness, state.timing.ackMs))
+    askHelpers(draft, probe, random)
 }
 
 /** Each awake member once in a round, in an order drawn anew: none waits longer than two rounds (SWIM §4.3). */
@@ -99,7 +98,7 @@ export function tickUrge(draft: Draft, nowMs: number, random: number): void {
  */
 export function tickCall(draft: Draft, nowMs: number, random: number): void {
   const { state } = draft
-  if (nowMs < state.nextCallAtMs || state.members.size === 0) return
+  if (nowMs < state.nextCallAtMs || !isAnybodyAway(state)) return
   state.nextCallAtMs = nowMs + state.timing.callMs
   let at = nextOf(state.members, { round: state.callRound, from: state.callRoundAt }, isAway)
   if (at < 0) {

@@ -15,7 +15,7 @@ export interface MembershipTiming {
   readonly syncMs: number
   /** One away member is called this often. */
   readonly callMs: number
-  /** Ticks further apart than this: the process stood still, and silence proves nothing. */
+  /** A tick later than it was due by more than this: the process stood still, and silence proves nothing. */
   readonly stallMs: number
 }
 
@@ -26,7 +26,7 @@ export const MEMBERSHIP_TIMING: MembershipTiming = {
   suspicionStretch: 3,
   syncMs: 10_000,
   callMs: 1_000,
-  stallMs: 500,
+  stallMs: 400,
 }
 
 /** How many members are asked to probe for us, and how many further accusers shorten a suspicion to its minimum. */
@@ -91,7 +91,8 @@ export interface MembershipState {
   readonly nextCallAtMs: number
   readonly nextUrgeAtMs: number
   readonly nextSyncAtMs: number
-  readonly lastTickMs: number
+  /** When the next tick is due. Once it is past, only a tick changes it. */
+  readonly tickDueMs: number
   readonly illness: number
 }
 
@@ -184,6 +185,8 @@ export class Draft {
 const awakeOf = ({ nodeId, members }: MembershipState): ReadonlySet<NodeId> => new Set([nodeId, ...members.idsWhere(isAwake)])
 
 export const isAwake = (member: Member): boolean => member.liveness !== 'away'
+/** As of the step before: `awake` has this node in it too. */
+export const isAnybodyAway = ({ awake: set, members }: MembershipState): boolean => set.size <= members.size
 export const isAway = (member: Member): boolean => member.liveness === 'away'
 
 /** How often a rumour is passed on: it reaches all with high probability (SWIM §4.1, λ·log n). */
