@@ -10,24 +10,24 @@ afterEach(() => {
 })
 
 test('a few requests in one packet are answered in turn, thousands are cut off with none begun beyond the bound', async () => {
-  let [begun, answered] = [0, 0]
+  let [begun, answered, isAnswering] = [0, 0, true]
   const server = createServer((request, response) => {
     if (!isPatient(request, response)) return
     begun += 1
-    setImmediate(() => response.end('x'.repeat(1000)))
+    if (isAnswering) setImmediate(() => response.end('x'.repeat(1000)))
     response.once('finish', () => (answered += 1))
   })
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve)
   })
   undo.push(() => server.close())
-  const ask = (times: number): { socket: Socket; heard: () => number } => {
+  const ask = (times: number, request = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'): { socket: Socket; heard: () => number } => {
     const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
     undo.push(() => socket.destroy())
     let text = ''
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
-    socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(times))
+    socket.write(request.repeat(times))
     return { socket, heard: () => text.split('HTTP/1.1 200').length - 1 }
   }
   const polite = ask(8)
@@ -42,4 +42,14 @@ test('a few requests in one packet are answered in turn, thousands are cut off w
   const rude = ask(5_000)
   await until('it is cut off', () => rude.socket.destroyed)
   expect(begun).toBe(8)
+  // Nor may a few be huge together; one may be as large as the server allows.
+  begun = 0
+  const large = `GET / HTTP/1.1\r\nhost: x\r\ncookie: ${'a'.repeat(14_000)}\r\n\r\n`
+  const alone = ask(1, large)
+  await until('the large one is answered', () => alone.heard() === 1)
+  begun = 0
+  isAnswering = false
+  const heavy = ask(7, large)
+  await until('it is cut off', () => heavy.socket.destroyed)
+  expect(begun).toBe(4)
 })

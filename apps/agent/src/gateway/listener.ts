@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { IncomingMessage } from 'node:http'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { FairSockets, isLoopback } from '../fair-sockets.ts'
+import { HEADERS_MAX } from '../pipelining.ts'
 
 const PORTS_TRIED = 20
 const CONNECTIONS_MAX = 512
@@ -81,6 +82,7 @@ export class Listener {
   private async listen(port: number, bind: Bind): Promise<boolean> {
     const limits = { headersTimeout: 15_000, requestTimeout: 0, connectionsCheckingInterval: 5_000, maxHeaderSize: 32 * 1024 }
     const server = createServer(limits, this.handlers.onRequest)
+    server.maxHeadersCount = HEADERS_MAX
     server.on('upgrade', this.handlers.onUpgrade)
     server.on('connection', (socket) => this.sockets.add(socket))
     // Dual stack where there is IPv6, else IPv4 alone.

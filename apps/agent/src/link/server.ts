@@ -8,7 +8,7 @@ import type { Member } from '@thatdam/control/roster'
 import { Bucket, Buckets } from '@thatdam/discovery/rates'
 import { NOT_FOUND_BODY, ThatdamError } from '@thatdam/protocol/errors'
 import { FairSockets, holderOf } from '../fair-sockets.ts'
-import { isPatient } from '../pipelining.ts'
+import { HEADERS_MAX, isPatient } from '../pipelining.ts'
 import { makeCertificate } from './certificate.ts'
 import { peerKeyOf, TLS_OPTIONS } from './tls.ts'
 
@@ -105,6 +105,7 @@ export class NodeServer {
       },
       (request, response) => void this.answer(request, response),
     )
+    this.server.maxHeadersCount = HEADERS_MAX
     this.server.on('connection', (socket) => {
       this.sockets.add(socket)
       if (!this.mayShake(holderOf(socket.remoteAddress ?? ''))) socket.destroy()
