@@ -37,7 +37,8 @@ const nowMs = () => performance.now()
 /** A failed method is tried again after this long, then twice as long, up to the last. */
 const RETRY_MS = 30_000
 const RETRY_MS_MAX = 15 * 60_000
-const SWEEP_MS = 1_000
+/** What is not told again is gone after its time to live, and up to so much later. */
+const SWEEP_MS_MAX = 5_000
 const KNOWN_MAX = 64
 
 /**
@@ -104,7 +105,7 @@ export class Discovery {
         this.retry(true)
       }),
       every(RETRY_MS, () => this.retry(false)),
-      every(SWEEP_MS, () => this.sweep()),
+      every(Math.min(SWEEP_MS_MAX, this.ttlMs / 8), () => this.sweep()),
     ]
     await Promise.all(this.methods.map((method) => this.startMethod(method)))
   }
