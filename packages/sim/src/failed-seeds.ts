@@ -77,4 +77,11 @@ export const FAILED_SEEDS: readonly { readonly seed: number; readonly from: numb
     found: 'a leader that came out of a cut gave the lead to one that had just come home, which only the leader it met had seen leave',
   },
   { seed: 7766, from: 5, to: 50, found: 'the same' },
+  {
+    seed: 3627,
+    from: 5,
+    to: 50,
+    found:
+      'no defect of the ring: a leader took a machine for away, for the first time, while its word that it should lead was on its way there',
+  },
 ]

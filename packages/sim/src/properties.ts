@@ -94,7 +94,11 @@ export class Properties implements Watcher {
     const upMs = this.world.nowMs - (node.running?.bootedAtMs ?? 0)
     // Of two handovers on each other's heels the second may come before word of the first: both leaders' eyes count.
     const judges = [heard?.nodeId, event.kind === 'message' ? event.from : undefined]
-    const isReturning = judges.some((judge) => this.world.nodes.get(judge ?? '')?.running?.election.returning.has(node.nodeId))
+    const isReturning = judges.some((judge) => {
+      const eyes = this.world.nodes.get(judge ?? '')?.running?.election
+      // Whom it takes for away now it asked before, and may not have seen leave by then.
+      return eyes?.returning.has(node.nodeId) === true && eyes.alive.has(node.nodeId)
+    })
     const limitMs = isReturning ? HOLD_DOWN_MS : SIM_TIMING.welcomeMs
     if (heard !== null && heard.nodeId !== node.nodeId && upMs < limitMs && !isAskedToReplace) {
       this.violated(`${node.nodeId} took the lead from ${heard.nodeId} ${upMs} ms after its start`)
