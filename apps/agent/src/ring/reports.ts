@@ -10,10 +10,12 @@ import { parseBody } from './body.ts'
 
 const REPORT_BYTES_MAX = 1024 * 1024
 const REPORT_MS_MAX = 5_000
-/** Changes are told together, at most so often; and without any, so that the leader knows that nothing changed. */
+/** Changes are told together, at most so often; how far work is a little less often; and without any, so that the leader knows that nothing changed. */
 const COALESCE_MS = 500
-const FIGURES_MS = 2_000
+const WORK_MS = 2_000
 const QUIET_MS = 20_000
+/** Free bytes, and the rate of a camera that nobody records: nothing waits for them. */
+const FIGURES_MS = 10_000
 
 export interface KnownReport {
   readonly report: MemberReport
@@ -73,25 +75,30 @@ function weighty({
   return JSON.stringify([rest, live, recorded, waiting, adopted])
 }
 
+/** How far recordings, the indexer and the deriver are. */
+const workOf = ({ captures, index, derive, counts }: MemberReport): string => JSON.stringify([captures, index, derive, counts])
+
 export interface ReportingPorts {
-  readonly client: () => NodeClient
+  readonly client: () => Pick<NodeClient, 'call'>
   readonly version: Version
   /** Null: this node leads, or nobody does. */
   readonly leader: () => Member | null
   readonly compose: () => MemberReport
 }
 
-/** Tells the leader what this node does: at once when a part of it or the leader is another, every two seconds while figures move, else seldom. */
+/** Tells the leader what this node does: at once when a part of it or the leader is another, every two seconds while it works, else seldom. */
 export async function reportToLeader(ports: ReportingPorts, signal: AbortSignal): Promise<void> {
   const backoff = new Backoff(250, 5_000)
-  let told = { text: '', atMs: -Infinity, version: -1 }
+  let told = { text: '', work: '', atMs: -Infinity, version: -1 }
   while (!signal.aborted) {
     const version = ports.version.value
     const leader = ports.leader()
     const report = leader === null ? null : ports.compose()
     const text = report === null || leader === null ? '' : `${leader.nodeId} ${weighty(report)}`
+    const work = report === null ? '' : workOf(report)
     const ageMs = performance.now() - told.atMs
-    const isDue = text !== told.text || (version !== told.version && ageMs >= FIGURES_MS) || ageMs >= QUIET_MS
+    const freshMs = work !== told.work ? WORK_MS : version !== told.version ? FIGURES_MS : QUIET_MS
+    const isDue = text !== told.text || ageMs >= freshMs
     if (leader !== null && report !== null && isDue) {
       const { publicKey } = leader
       const sent = ports.client().call({ publicKey, method: 'POST', path: '/v1/report', body: report, timeoutMs: REPORT_MS_MAX, signal })
@@ -104,10 +111,10 @@ export async function reportToLeader(ports: ReportingPorts, signal: AbortSignal)
         await sleep(backoff.nextMs(), signal)
         continue
       }
-      told = { text, atMs: performance.now(), version }
+      told = { text, work, atMs: performance.now(), version }
       backoff.reset()
     }
-    await ports.version.waitNewer(version, Math.max(COALESCE_MS, QUIET_MS - (performance.now() - told.atMs)), signal)
+    await ports.version.waitNewer(version, Math.max(COALESCE_MS, isDue ? QUIET_MS : freshMs - ageMs), signal)
     await sleep(COALESCE_MS, signal)
   }
 }

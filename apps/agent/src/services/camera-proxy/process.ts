@@ -2,6 +2,7 @@ import { LiveCamera } from '@thatdam/media/camera'
 import { ffmpegMissing } from '@thatdam/media/ffmpeg/missing'
 import { MjpegFeed } from '@thatdam/media/mjpeg/mjpeg'
 import { WhepHub } from '@thatdam/media/webrtc/hub'
+import type { CameraStatus } from '@thatdam/protocol/capture'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import * as z from 'zod/mini'
 import { runChild, type ChildContext } from '../child.ts'
@@ -11,7 +12,9 @@ import { liveRoutes, type ProxiedCamera } from './routes.ts'
 const Params = z.object({ encoders: z.optional(z.array(z.string())) })
 const EndSession = z.object({ sessionId: z.nullable(z.string().check(z.maxLength(256))) })
 const Names = z.object({ names: z.record(z.string(), z.string().check(z.maxLength(200))) })
-const STATUS_MS = 1_000
+const LOOK_MS = 1_000
+/** Rates and fragments are others each second, and each word of them wakes the agent: told alone they may be this old. */
+const FIGURES_MS = 5_000
 
 /**
  * Commands: `end-session {sessionId}` (null: all) ends the live pictures of a session at once and answers `{ended}`; `names {names}`, by
@@ -22,8 +25,13 @@ async function main(context: ChildContext): Promise<void> {
   const encoders = Params.parse(config.params).encoders ?? null
   const hub = new WhepHub()
   const cameras = new Map<string, ProxiedCamera>()
+  let told = { text: '', atMs: Number.NEGATIVE_INFINITY }
   const publish = (): void => {
-    context.status({ cameras: [...cameras.values()].map((one) => statusOf(one, hub)) })
+    const statuses = [...cameras.values()].map((one) => statusOf(one, hub))
+    const text = JSON.stringify(statuses.map(weighty))
+    if (text === told.text && performance.now() - told.atMs < FIGURES_MS) return
+    told = { text, atMs: performance.now() }
+    context.status({ cameras: statuses })
   }
   for (const facts of config.cameras) {
     const live = new LiveCamera({ camera: facts, ffmpegPath: config.ffmpegPath, encoders, onChange: publish })
@@ -41,7 +49,7 @@ async function main(context: ChildContext): Promise<void> {
       throw new ThatdamError('NOT_FOUND', `The camera service takes no such command "${command}".`)
     return { ended: hub.endSession(asked.data.sessionId) }
   })
-  const timer = setInterval(publish, STATUS_MS)
+  const timer = setInterval(publish, LOOK_MS)
   context.onStop(async () => {
     clearInterval(timer)
     hub.close()
@@ -57,7 +65,12 @@ async function main(context: ChildContext): Promise<void> {
   else context.running(cameras.size === 0 ? 'No camera was found on this machine.' : '')
 }
 
-function statusOf(camera: ProxiedCamera, hub: WhepHub): ReturnType<LiveCamera['status']> {
+/** All but the figures that move while nothing happens. */
+function weighty({ fps, bitRate: _bitRate, firstFragment: _first, nextFragment: _next, ...rest }: CameraStatus): object {
+  return { ...rest, isMeasured: fps !== null }
+}
+
+function statusOf(camera: ProxiedCamera, hub: WhepHub): CameraStatus {
   return camera.live.status(hub.viewersOf(camera.live.feed) + (camera.mjpeg?.viewerCount ?? 0))
 }
 
