@@ -61,7 +61,7 @@ export const electionWith = (timing: ElectionTiming): Election<ElectionState> =>
   },
 
   tickDueMs(state) {
-    const { last, timing, phase, known } = state
+    const { last, phase, known } = state
     if (phase.kind === 'leading') return Math.min(phase.heartbeatAtMs, last.monotonicMs + timing.stallMs / 4)
     const isCalm = phase.kind === 'following' && isLeaseRunning(state, last)
     if (!isCalm) return last.monotonicMs + RESTLESS_MS

@@ -107,23 +107,24 @@ test('a helper pings for another, passes the answer on, or says that there was n
   expect(one.sent.find(({ message }) => message.kind === 'nack')).toMatchObject({ to: 'b', message: { sequence: 78 } })
 })
 
-test('a tick that is not due does nothing: where one machine is silent, the same is said at the same times without it', () => {
-  const tell = (always: boolean) => {
-    const one = new One(['b', 'c', 'd'])
-    const said: string[] = []
-    while (one.nowMs < 60_000) {
-      one.goOn(always)
-      for (const { to, message } of one.sent.splice(0)) {
-        said.push(`${one.nowMs} ${message.kind} ${to} ${JSON.stringify(message.rumours)}`)
-        if (to === 'b') continue
-        if (message.kind === 'ping') one.hear(to, { kind: 'ack', sequence: message.sequence, ...envelope })
-        if (message.kind === 'ping-request') one.hear(to, { kind: 'nack', sequence: message.sequence, ...envelope })
-      }
-      if (one.nowMs % 7_000 === 0) one.hear('c', { kind: 'ping-request', sequence: 5, target: 'b', ...envelope })
+function minuteWithASilentOne(always: boolean): { said: string[]; ticks: number; awake: string[] } {
+  const one = new One(['b', 'c', 'd'])
+  const said: string[] = []
+  while (one.nowMs < 60_000) {
+    one.goOn(always)
+    for (const { to, message } of one.sent.splice(0)) {
+      said.push(`${one.nowMs} ${message.kind} ${to} ${JSON.stringify(message.rumours)}`)
+      if (to === 'b') continue
+      if (message.kind === 'ping') one.hear(to, { kind: 'ack', sequence: message.sequence, ...envelope })
+      if (message.kind === 'ping-request') one.hear(to, { kind: 'nack', sequence: message.sequence, ...envelope })
     }
-    return { said, ticks: one.ticks, awake: [...awake(one.state)] }
+    if (one.nowMs % 7_000 === 0) one.hear('c', { kind: 'ping-request', sequence: 5, target: 'b', ...envelope })
   }
-  const [often, seldom] = [tell(true), tell(false)]
+  return { said, ticks: one.ticks, awake: [...awake(one.state)] }
+}
+
+test('a tick that is not due does nothing: where one machine is silent, the same is said at the same times without it', () => {
+  const [often, seldom] = [minuteWithASilentOne(true), minuteWithASilentOne(false)]
   expect(seldom.said).toEqual(often.said)
   expect(seldom.awake).toEqual(['a', 'c', 'd'])
   expect(often.said.some((text) => text.includes(' nack c '))).toBe(true)
