@@ -44,7 +44,7 @@ const LeadershipSeen = z.object({
 export const ElectionWord = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('heartbeat'), term: Term, uptimeMs: Milliseconds, returning: ReturningToo }),
   z.object({ kind: z.literal('ask') }),
-  z.object({ kind: z.literal('seen'), seen: LeadershipSeen }),
+  z.object({ kind: z.literal('seen'), seen: LeadershipSeen, returning: ReturningToo }),
   z.object({
     kind: z.literal('handover'),
     term: Term,

@@ -26,8 +26,8 @@ export type ElectionMessage =
   | { readonly kind: 'heartbeat'; readonly term: Term; readonly uptimeMs: number; readonly returning: readonly Returning[] }
   /** “I hear no leader. Do you?” before a takeover. */
   | { readonly kind: 'ask' }
-  /** Answer to `ask`, and to a heartbeat of a term that is past. */
-  | { readonly kind: 'seen'; readonly seen: LeadershipSeen }
+  /** Answer to `ask`, and to a heartbeat of a term that is past. `returning`: of a leader that yields to the one it tells, as in its heartbeats. */
+  | { readonly kind: 'seen'; readonly seen: LeadershipSeen; readonly returning: readonly Returning[] }
   /**
    * The leader asks a better-ranked node to lead, which then counts as up for as long as it. `resigning`: it stops in any case. `holdDownMs`: how
    * long the asked one must have been up; its restart may have gone unnoticed. `returning`: who of those ranked better than the asked one is held

@@ -10,7 +10,7 @@ import {
   lead,
   note,
   place,
-  seenBy,
+  seenMessage,
   chain,
   STAGGER_PLACES_MAX,
   uptimeMs,
@@ -69,9 +69,9 @@ export function answerWhileFollowing(state: ElectionState, from: NodeId, message
     case 'heartbeat':
       return onHeartbeat(state, from, message, now)
     case 'ask':
-      return done(state, { kind: 'send', to: from, message: { kind: 'seen', seen: seenBy(state, now) } })
+      return done(state, { kind: 'send', to: from, message: seenMessage(state, now) })
     case 'seen':
-      return onSeen(state, message, now)
+      return onSeen(withHeldBack(state, message.returning, now), message, now)
     case 'handover':
       return onHandover(state, from, message, now)
   }
@@ -86,7 +86,7 @@ function onHeartbeat(
 ): Step<ElectionState> {
   if (state.highest !== null && compareTerms(state.clusterId, term, state.highest) < 0) {
     // A past leader, or one that rose on the other side of a cut: it learns which number it has to exceed.
-    return done(state, { kind: 'send', to: from, message: { kind: 'seen', seen: seenBy(state, now) } })
+    return done(state, { kind: 'send', to: from, message: seenMessage(state, now) })
   }
   return chain(note(withHeldBack(state, returning, now), term), (noted) => follow(hear(noted, term, theirs, now.monotonicMs)))
 }

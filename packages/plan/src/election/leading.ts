@@ -12,7 +12,7 @@ import {
   lead,
   note,
   place,
-  seenBy,
+  seenMessage,
   uptimeMs,
   withHeldBack,
   type ElectionState,
@@ -90,9 +90,9 @@ export function answerWhileLeading(state: ElectionState, from: NodeId, message: 
       return meet(withHeldBack(state, returning, now), { term, uptimeMs: theirsMs, heardAtMs: now.monotonicMs }, now)
     }
     case 'ask':
-      return done(state, { kind: 'send', to: from, message: { kind: 'seen', seen: seenBy(state, now) } })
+      return done(state, { kind: 'send', to: from, message: seenMessage(state, now) })
     case 'seen':
-      return onSeen(state, message, now)
+      return onSeen(withHeldBack(state, message.returning, now), message, now)
     case 'handover':
       return done(state)
   }
@@ -105,11 +105,11 @@ function meet(state: ElectionState, other: { term: Term; uptimeMs: number; heard
   const own = state.phase.term
   if (isPreferred(state, other, now)) {
     const yielded = chain(note(state, other.term), (noted) => follow(hear(noted, other.term, other.uptimeMs, other.heardAtMs)))
-    const isBehind = compareTerms(state.clusterId, other.term, own) < 0
-    if (!isBehind) return yielded
-    // The others still refuse the preferred leader's lower number: it has to hear which one to exceed.
-    const seen = { highest: own, leader: null }
-    return chain(yielded, (next) => done(next, { kind: 'send', to: other.term.nodeId, message: { kind: 'seen', seen } }))
+    // Where its number is lower the others still refuse the preferred leader: it has to hear which one to exceed, and in any case whom to hold back.
+    const returning = heldBackBefore(state, state.ranking.length, now)
+    if (compareTerms(state.clusterId, other.term, own) > 0 && returning.length === 0) return yielded
+    const message: ElectionMessage = { kind: 'seen', seen: { highest: own, leader: null }, returning }
+    return chain(yielded, (next) => done(next, { kind: 'send', to: other.term.nodeId, message }))
   }
   return chain(note(state, other.term), (noted) => {
     if (compareTerms(noted.clusterId, other.term, own) > 0) return lead(noted, now)

@@ -123,7 +123,9 @@ export function hear(state: ElectionState, term: Term, uptimeMs: number, heardAt
   return { ...state, known: { term, heardAtMs, uptimeMs } }
 }
 
-export function seenBy(state: ElectionState, now: Now): LeadershipSeen {
+export const seenMessage = (state: ElectionState, now: Now): ElectionMessage => ({ kind: 'seen', seen: seenBy(state, now), returning: [] })
+
+function seenBy(state: ElectionState, now: Now): LeadershipSeen {
   if (state.phase.kind === 'leading') {
     return { highest: state.highest, leader: { term: state.phase.term, ageMs: 0, uptimeMs: uptimeMs(state, now) } }
   }
