@@ -7,6 +7,7 @@ import {
   excludeChildServices,
   memoryOf,
   pause,
+  processorMs,
   privateNode,
   registerIdleAgent,
   requireAgentBuild,
@@ -17,6 +18,7 @@ import {
 
 const LIMIT_MB = 60
 const SETTLE_MS = 15_000
+const SAMPLE_MS = 20_000
 
 /** A registered agent that polls, reports and serves its gateway, with one small child service in its plan (media-api, not counted); bare Node waits in a timer beside it. */
 export const agentMemory: Bench = {
@@ -29,6 +31,7 @@ export const agentMemory: Bench = {
     const cloud = await startFakeCloud()
     const ours: ReturnType<typeof memoryOf>[] = []
     const bare: ReturnType<typeof memoryOf>[] = []
+    const percents: number[] = []
     try {
       const agentNode = privateNode(directory.path)
       const environment = await registerIdleAgent(agentNode, `${directory.path}/state`, cloud)
@@ -36,7 +39,11 @@ export const agentMemory: Bench = {
         const agent = start(agentNode, [...AGENT_FLAGS, agentFile, 'run'], environment)
         await excludeChildServices(`${directory.path}/state`, agent)
         await pause(SETTLE_MS)
-        ours.push(memoryOf(agent.pid ?? 0))
+        const pid = agent.pid ?? 0
+        const beforeMs = processorMs(pid)
+        await pause(SAMPLE_MS)
+        percents.push(((processorMs(pid) - beforeMs) / SAMPLE_MS) * 100)
+        ours.push(memoryOf(pid))
         await end(agent)
         const idle = start(agentNode, [...AGENT_FLAGS, '-e', 'setInterval(() => {}, 1e6)'], AGENT_ENVIRONMENT)
         await pause(3000)
@@ -44,7 +51,7 @@ export const agentMemory: Bench = {
         await end(idle)
         const last = ours.at(-1)
         say(
-          `agent ${round(last?.pssMb ?? 0, 1)} MB PSS, ${round(last?.anonymousMb ?? 0, 1)} MB anonymous; bare Node ${round(bare.at(-1)?.pssMb ?? 0, 1)} MB`,
+          `agent ${round(last?.pssMb ?? 0, 1)} MB PSS, ${round(last?.anonymousMb ?? 0, 1)} MB anonymous, ${round(percents.at(-1) ?? 0)} % of a core; bare Node ${round(bare.at(-1)?.pssMb ?? 0, 1)} MB`,
         )
       }
     } finally {
@@ -64,6 +71,7 @@ export const agentMemory: Bench = {
       more: {
         'PSS with the binary shared with media-api, as the kernel counts it': round(median(ours.map((one) => one.sharedPssMb))),
         'anonymous MB': round(median(ours.map((one) => one.anonymousMb))),
+        '% of a core, alone in its ring': round(median(percents)),
         'anonymous MB of bare Node': round(median(bare.map((one) => one.anonymousMb))),
       },
     }

@@ -1,15 +1,13 @@
-import { readFileSync } from 'node:fs'
 import { PROFILE_NAMES } from '@thatdam/testkit/profiles/load'
 import type { RingMachine } from '@thatdam/testkit/ring/machine'
 import { TestRing } from '@thatdam/testkit/ring/ring'
 import { median, round, type Bench } from './contract.ts'
-import { memoryOf, pause, requireAgentBuild, temporaryDirectory } from './support.ts'
+import { memoryOf, pause, processorMs, requireAgentBuild, temporaryDirectory } from './support.ts'
 
 const LIMIT_PERCENT = 1
 /** Programs that are not there are looked for ever less often. */
 const REST_MS = 30_000
 const SAMPLE_MS = 30_000
-const TICK_MS = 10
 
 /** The reference ring of five real agents at rest, with all that a ring has; their child services are not counted. */
 export const agentRing: Bench = {
@@ -26,12 +24,12 @@ export const agentRing: Bench = {
       await ring.settled({ limitMs: 120_000 })
       await pause(REST_MS)
       for (let sample = 0; sample < (quick ? 1 : 4); sample++) {
-        const before = ring.machines.map(processorMs)
+        const before = ring.machines.map((machine) => processorMs(pidOf(machine)))
         await pause(SAMPLE_MS)
         // Not who led first: a better one takes the lead over after a while.
         const { leader: led } = await ring.settled()
         for (const [place, machine] of ring.machines.entries()) {
-          const percent = ((processorMs(machine) - (before[place] ?? 0)) / SAMPLE_MS) * 100
+          const percent = ((processorMs(pidOf(machine)) - (before[place] ?? 0)) / SAMPLE_MS) * 100
           const memory = memoryOf(pidOf(machine))
           ;(machine.name === led ? leader : workers).push(percent)
           anonymous.push(memory.anonymousMb)
@@ -61,10 +59,3 @@ export const agentRing: Bench = {
 }
 
 const pidOf = (machine: RingMachine): number => machine.pid ?? 0
-
-/** User and system time of the process. */
-function processorMs(machine: RingMachine): number {
-  const [, rest = ''] = readFileSync(`/proc/${pidOf(machine)}/stat`, 'utf8').split(') ')
-  const fields = rest.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS
-}

@@ -208,3 +208,13 @@ export async function until<T>(ask: () => T | null | Promise<T | null>, limitMs:
 }
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** A clock tick of the kernel's accounts. */
+const TICK_MS = 10
+
+/** User and system time of one process, milliseconds (Linux). */
+export function processorMs(pid: number): number {
+  const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')
+  const fields = rest.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS
+}
