@@ -52,8 +52,11 @@ test('in calm a follower is due after its leader has been silent for a while, a 
   const first = leader()
   const now = { monotonicMs: 10_100, wallMs: WALL_MS + 10_100 }
   expect(election.tickDueMs(first) - 10_000).toBeLessThanOrEqual(ELECTION_TIMING.stallMs / 4)
-  const fresh = election.initial({ clusterId: CLUSTER_ID, nodeId: 'b', highest: null }, now)
+  const alone = election.initial({ clusterId: CLUSTER_ID, nodeId: 'b', highest: null }, now)
+  const fresh = election.step(alone, { kind: 'roster', ranking: ['a', 'b'], alive: new Set(['a', 'b']) }, now, 0.5).state
   expect(election.tickDueMs(fresh) - now.monotonicMs).toBeLessThanOrEqual(100)
+  // Who may not lead has nothing to wait for.
+  expect(election.tickDueMs(alone) - now.monotonicMs).toBe(ELECTION_TIMING.stallMs / 2)
   const message = { kind: 'heartbeat', term: { number: 1, nodeId: 'a' }, uptimeMs: 10_000, returning: [] } as const
   const { state } = election.step(fresh, { kind: 'message', from: 'a', message }, now, 0.5)
   const waitMs = election.tickDueMs(state) - now.monotonicMs

@@ -7,7 +7,7 @@ import { chain, done, ELECTION_TIMING, follow, isLeaseRunning, note, type Electi
 import { compareTerms } from './terms.ts'
 
 const JITTER_MS_MAX = 100
-/** Ticks without a leader, or while asking for one, are this far apart. */
+/** Ticks of a candidate that hears no leader are this far apart. */
 const RESTLESS_MS = 100
 
 /**
@@ -63,9 +63,9 @@ export const electionWith = (timing: ElectionTiming): Election<ElectionState> =>
   tickDueMs(state) {
     const { last, phase, known } = state
     if (phase.kind === 'leading') return Math.min(phase.heartbeatAtMs, last.monotonicMs + timing.stallMs / 4)
-    const isCalm = phase.kind === 'following' && isLeaseRunning(state, last)
-    if (!isCalm) return last.monotonicMs + RESTLESS_MS
-    return Math.min((known?.heardAtMs ?? 0) + timing.leaseMs, last.monotonicMs + timing.stallMs / 2)
+    const atRestMs = last.monotonicMs + timing.stallMs / 2
+    if (known !== null && isLeaseRunning(state, last)) return Math.min(known.heardAtMs + timing.leaseMs, atRestMs)
+    return state.ranking.includes(state.nodeId) ? last.monotonicMs + RESTLESS_MS : atRestMs
   },
 
   leader(state, now): Term | null {
