@@ -84,4 +84,11 @@ export const FAILED_SEEDS: readonly { readonly seed: number; readonly from: numb
     found:
       'no defect of the ring: a leader took a machine for away, for the first time, while its word that it should lead was on its way there',
   },
+  {
+    seed: 99,
+    from: 5,
+    to: 50,
+    found: 'a large ring with much to tell: word that a suspect had answered passed one machine by, which buried it',
+  },
+  { seed: 5823, from: 5, to: 50, found: 'the same, with a quarter of all messages lost' },
 ]

@@ -1,4 +1,4 @@
-import { suspicionMs } from './rumours.ts'
+import { burialAtMs } from './rumours.ts'
 import { isAnybodyAway, type MembershipState } from './state.ts'
 
 /** When the next tick has something to do, by the monotonic clock; a sooner one does nothing. */
@@ -11,7 +11,7 @@ export function tickDueMs(state: MembershipState): number {
   if (state.suspects.size > 0) sooner(state.nextUrgeAtMs)
   for (const nodeId of state.suspects) {
     const member = state.members.get(nodeId)
-    if (member !== undefined) sooner(member.suspectedAtMs + suspicionMs(state, member))
+    if (member !== undefined) sooner(burialAtMs(state, member))
   }
   if (state.members.size > 0) sooner(state.nextSyncAtMs)
   if (isAnybodyAway(state)) sooner(state.nextCallAtMs)

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { MembershipAction, MembershipMessage } from './contract.ts'
 import { initialMembership, stepMembership } from './machine.ts'
 import { suspicionMs } from './rumours.ts'
-import { awake, ERRANDS_MAX, type MembershipState } from './state.ts'
+import { awake, ERRANDS_MAX, MEMBERSHIP_TIMING, type MembershipState } from './state.ts'
 
 /** A node `a` whose roster has others; it is told what it hears, and what it sends is looked at. */
 class One {
@@ -206,6 +206,25 @@ test('whom it suspects it asks again and again, others only once they have said 
   two.kinds()
   two.run(900)
   expect(two.kinds().filter((text) => text === 'ping b').length).toBeLessThanOrEqual(2)
+})
+
+test('whom only others suspect it asks at the last, for word of the answer may have passed it by', () => {
+  const one = new One(['b', 'c', 'd', 'e'])
+  one.hear('c', { kind: 'ack', sequence: 0, incarnation: 10, rumours: [{ nodeId: 'b', incarnation: 10, liveness: 'suspect', by: 'c' }] })
+  one.kinds()
+  const askedAtMs: number[] = []
+  while (one.state.members.get('b')?.liveness === 'suspect') {
+    one.run(100)
+    for (const { to, message } of one.sent.splice(0)) {
+      if (message.kind !== 'ping') continue
+      if (to === 'b') askedAtMs.push(one.nowMs)
+      // It answers, and what it says of itself is lost each time.
+      one.hear(to, { kind: 'ack', sequence: message.sequence, ...envelope })
+    }
+  }
+  const lastCallAtMs = one.nowMs - MEMBERSHIP_TIMING.lastCallMs
+  expect(askedAtMs.filter((atMs) => atMs < lastCallAtMs).length).toBeLessThanOrEqual(5)
+  expect(askedAtMs.filter((atMs) => atMs >= lastCallAtMs).length).toBeGreaterThanOrEqual(5)
 })
 
 test('away members are called in turn, one a second, and told for what they are held', () => {

@@ -1,7 +1,7 @@
 import type { NodeId } from '@thatdam/protocol/ids'
 import { slowed } from './due.ts'
 import type { Members } from './members.ts'
-import { takeIn } from './rumours.ts'
+import { burialAtMs, takeIn } from './rumours.ts'
 import {
   drawsFrom,
   isAnybodyAway,
@@ -82,14 +82,19 @@ function accuse(draft: Draft, probe: Probe, nowMs: number): void {
 
 /**
  * Whom this node suspects it asks again and again until the time to answer is over: on a bad link one ping in two comes back, and in a small ring
- * nobody else would tell a suspect of it in time.
+ * nobody else would tell a suspect of it in time. Whom only others suspect it asks at the last: in a large ring that has much to tell, word of the
+ * suspect's answer may not have come by.
  */
 export function tickUrge(draft: Draft, nowMs: number, random: number): void {
   const { state } = draft
   if (state.suspects.size === 0 || nowMs < state.nextUrgeAtMs) return
-  const own = [...state.suspects].filter((nodeId) => state.members.get(nodeId)?.accusers.includes(state.nodeId) === true)
+  const urged = [...state.suspects].filter((nodeId) => {
+    const member = state.members.get(nodeId)
+    if (member === undefined) return false
+    return member.accusers.includes(state.nodeId) || nowMs >= burialAtMs(state, member) - state.timing.lastCallMs
+  })
   state.nextUrgeAtMs = nowMs + state.timing.ackMs
-  for (const target of shuffled(own, drawsFrom(random)).slice(0, URGED_MAX)) ping(draft, target)
+  for (const target of shuffled(urged, drawsFrom(random)).slice(0, URGED_MAX)) ping(draft, target)
 }
 
 /**

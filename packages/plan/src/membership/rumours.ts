@@ -60,11 +60,13 @@ export function suspicionMs(state: MembershipState, member: Member): number {
   return Math.max(shortest, longest - (longest - shortest) * share)
 }
 
+export const burialAtMs = (state: MembershipState, member: Member): number => member.suspectedAtMs + suspicionMs(state, member)
+
 /** Suspects whose time is over are away. */
 export function buryLateSuspects(draft: Draft, nowMs: number): void {
   for (const nodeId of draft.state.suspects) {
     const member = draft.state.members.get(nodeId)
-    if (member === undefined || nowMs < member.suspectedAtMs + suspicionMs(draft.state, member)) continue
+    if (member === undefined || nowMs < burialAtMs(draft.state, member)) continue
     takeIn(draft, { nodeId, incarnation: member.incarnation, liveness: 'away' }, nowMs)
   }
 }

@@ -12,6 +12,8 @@ export interface MembershipTiming {
   readonly suspicionMs: number
   /** The longest is this many times the shortest: without other accusers the fault may be the accuser's. */
   readonly suspicionStretch: number
+  /** So long before its time is over a suspect is asked by everybody who holds it for one. */
+  readonly lastCallMs: number
   readonly syncMs: number
   /** One away member is called this often. */
   readonly callMs: number
@@ -24,6 +26,7 @@ export const MEMBERSHIP_TIMING: MembershipTiming = {
   ackMs: 300,
   suspicionMs: 4_000,
   suspicionStretch: 3,
+  lastCallMs: 2_000,
   syncMs: 10_000,
   callMs: 1_000,
   stallMs: 400,
