@@ -45,6 +45,8 @@ test('its own machine is believed when it names its leader, and not left when it
   expect(namedLeader(RING, { ...named, leader_url: null })).toBeNull()
   for (const leader of ['desk', null]) expect(namedLeader(RING, { ...named, leader_node_id: leader })).toBeNull()
   expect(namedLeader(RING, { ...says('desk', undefined), leader_url: 'http://10.0.0.9:8080' })).toBeNull()
+  // Through a forwarded port, or a proxy that follows the leader, the new one itself answers: its LAN address may lead nowhere from here.
+  expect(namedLeader(RING, { ...says('server', 'server'), leader_url: 'http://10.0.0.2:8080' })).toBeNull()
 })
 
 test('the same page is opened there, by ticket where there is one', () => {

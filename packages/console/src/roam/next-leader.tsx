@@ -30,10 +30,13 @@ export function nextLeader(ring: KnownRing, heard: readonly Heard[]): { nodeId: 
   return { nodeId: discovery.node_id, name: ring.others.find(({ nodeId }) => nodeId === discovery.node_id)?.name ?? discovery.node_id, url }
 }
 
-/** The machine that the page's own machine names as its leader now: it was trusted all along, also when it joined another ring meanwhile. */
+/**
+ * The machine that the page's own machine names as its leader now: it was trusted all along, also when it joined another ring meanwhile. Null where
+ * the one that answers leads: an address that follows the leader by itself is the right one still.
+ */
 export function namedLeader(ring: KnownRing, own: Discovery): { nodeId: string; name: string; url: string } | null {
   const { leader_node_id: nodeId = null, leader_url: url } = own
-  if (nodeId === null || nodeId === ring.here.nodeId || url === null) return null
+  if (nodeId === null || nodeId === ring.here.nodeId || nodeId === own.node_id || url === null) return null
   return { nodeId, name: ring.others.find((one) => one.nodeId === nodeId)?.name ?? nodeId, url }
 }
 
