@@ -2,6 +2,7 @@
 import { cx } from '@thatdam/ui/cx'
 import { useEffect, useRef, useState } from 'react'
 import { useLinks } from '../links.tsx'
+import { playMjpeg } from './mjpeg.tsx'
 import { playWhep } from './whep.tsx'
 
 /** A browser keeps six connections to one console: so many pictures may hold one each, the others ask picture by picture. */
@@ -70,23 +71,50 @@ export function LivePicture({ cameraId, nodeId, name, onMode }: LivePictureProps
 function PictureByPicture({ cameraId, nodeId, name, onMode }: LivePictureProps) {
   const links = useLinks()
   const image = useRef<HTMLImageElement>(null)
+  const [shown, setShown] = useState(false)
   useEffect(() => {
     const element = image.current
     if (element === null) return undefined
     const endless = mjpegOpen < MJPEG_MAX
-    onMode(endless ? 'mjpeg' : 'snapshots')
-    if (endless) mjpegOpen++
-    const next = (): void => {
-      element.src = endless ? links.mjpeg(cameraId, nodeId) : `${links.snapshot(cameraId, nodeId)}?at=${Date.now()}`
+    const tell = (comes: boolean): void => {
+      setShown(comes)
+      onMode(!comes ? 'connecting' : endless ? 'mjpeg' : 'snapshots')
     }
-    next()
-    const timer = endless ? undefined : setInterval(next, SNAPSHOT_MS)
+    tell(false)
+    if (!endless) return askEachSecond(element, () => links.snapshot(cameraId, nodeId), tell)
+    mjpegOpen++
+    let url = ''
+    const stop = playMjpeg({
+      url: links.mjpeg(cameraId, nodeId),
+      show: (jpeg) => {
+        URL.revokeObjectURL(url)
+        element.src = url = URL.createObjectURL(new Blob([jpeg], { type: 'image/jpeg' }))
+      },
+      onPlaying: () => tell(true),
+      onStalled: () => tell(false),
+    })
     return () => {
-      clearInterval(timer)
-      if (endless) mjpegOpen--
-      // An endless picture goes on loading after its element went, unless its address is taken away.
-      element.removeAttribute('src')
+      stop()
+      mjpegOpen--
+      URL.revokeObjectURL(url)
     }
   }, [links, cameraId, nodeId, onMode])
-  return <img ref={image} alt={`${name}, live`} className="size-full object-contain" />
+  return <img ref={image} alt={`${name}, live`} className={cx('size-full object-contain', shown ? 'opacity-100' : 'opacity-0')} />
+}
+
+/** @returns how to end it. */
+function askEachSecond(element: HTMLImageElement, urlOf: () => string, tell: (comes: boolean) => void): () => void {
+  const next = (): void => {
+    element.src = `${urlOf()}?at=${Date.now()}`
+  }
+  const ended = new AbortController()
+  element.addEventListener('load', () => tell(true), { signal: ended.signal })
+  element.addEventListener('error', () => tell(false), { signal: ended.signal })
+  next()
+  const timer = setInterval(next, SNAPSHOT_MS)
+  return () => {
+    ended.abort()
+    clearInterval(timer)
+    element.removeAttribute('src')
+  }
 }
