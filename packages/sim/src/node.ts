@@ -245,27 +245,20 @@ export class SimNode {
     if (this.running === null || this.isFrozen) return
     this.worldMs = worldMs
     if (worldMs >= this.synchronisesAtMs && this.hasTimeServer) this.synchronise()
-    this.tickWhatIsDue(worldMs)
+    const { monotonicMs } = this.clocks(worldMs)
+    // As an agent does: a machine that has nothing to do is left alone. A step may end in a power cut.
+    if (monotonicMs >= this.running.membership.tickDueMs) this.member({ kind: 'tick' }, worldMs)
+    const election = this.running?.election
+    if (election && monotonicMs >= this.rules.election.tickDueMs(election)) this.elect({ kind: 'tick' }, worldMs)
     if (worldMs >= this.nextRingTimeAtMs) {
       this.nextRingTimeAtMs = worldMs + RING_TIME_TICK_MS
       this.keepTime({ kind: 'tick', isSynchronised: this.isSynchronised }, worldMs)
     }
     this.store.tick(worldMs)
-    if (this.logs.isDue(worldMs))
-      this.logs.tick(
-        [...this.awake()].filter((nodeId) => nodeId !== this.nodeId),
-        this.times(worldMs),
-      )
+    if (this.logs.isDue(worldMs)) this.logs.tick(this.others(), this.times(worldMs))
     this.ring.tick(worldMs, this.outside.isMeeting)
     const renewal = this.credential.tick(worldMs)
     if (renewal !== null) this.outside.send(this.nodeId, CLOUD, { of: 'credential', message: renewal })
-  }
-
-  /** As an agent does: a machine that has nothing to do is left alone. */
-  private tickWhatIsDue(worldMs: number): void {
-    const { monotonicMs } = this.clocks(worldMs)
-    if (this.running !== null && monotonicMs >= this.running.membership.tickDueMs) this.member({ kind: 'tick' }, worldMs)
-    if (this.running !== null && monotonicMs >= this.rules.election.tickDueMs(this.running.election)) this.elect({ kind: 'tick' }, worldMs)
   }
 
   private others(): string[] {

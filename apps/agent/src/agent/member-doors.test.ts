@@ -4,6 +4,7 @@ import { DOOR_WAITING_MAX, MemberDoor, MemberReport } from '@thatdam/protocol/me
 import type { Adoption } from '@thatdam/protocol/ring-door'
 import { expect, test } from 'vitest'
 import type { KnownReport } from '../ring/reports.ts'
+import { quietReport } from '../ring/testing/member-report.ts'
 import { MemberDoors } from './member-doors.ts'
 
 const ADMITTERS = ['pi5-server', 'win11-editor']
@@ -32,24 +33,7 @@ const adoption = (id: string, more: Partial<Adoption> = {}): Adoption => ({
 
 /** `sentAtMs`: by the member's own clock. */
 function told(nodeId: string, stands?: Partial<MemberDoor>, sentAtMs = Date.now()): KnownReport {
-  const report: MemberReport = {
-    version: 1,
-    nodeId,
-    sentAtMs,
-    agentVersion: '0.1.0',
-    role: 'worker',
-    term: null,
-    plan: { desiredHash: null, appliedHash: null, rejected: null, services: [] },
-    cameras: [],
-    captures: [],
-    index: null,
-    derive: null,
-    store: { root: '/store', diskFreeBytes: 0, diskTotalBytes: 0, reserveBytes: 0 },
-    problems: [],
-    counts: { assets: 0, recordingsActive: 0 },
-    consolePort: null,
-    ...(stands && { door: door(stands) }),
-  }
+  const report = { ...quietReport(nodeId), sentAtMs, ...(stands && { door: door(stands) }) }
   return { report: MemberReport.parse(report), receivedAtMs: performance.now() }
 }
 

@@ -1,9 +1,10 @@
 import type { Member } from '@thatdam/control/roster'
-import { CameraStatus, CaptureStatus } from '@thatdam/protocol/capture'
-import { MemberReport } from '@thatdam/protocol/member'
+import type { CameraStatus, CaptureStatus } from '@thatdam/protocol/capture'
+import type { MemberReport } from '@thatdam/protocol/member'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Version } from '../state/version.ts'
 import { reportToLeader } from './reports.ts'
+import { quietReport } from './testing/member-report.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -12,23 +13,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-const QUIET: MemberReport = {
-  version: 1,
-  nodeId: 'pizero-cam1',
-  sentAtMs: 0,
-  agentVersion: '0.1.0',
-  role: 'proxy',
-  term: null,
-  plan: { desiredHash: null, appliedHash: null, rejected: null, services: [] },
-  cameras: [],
-  captures: [],
-  index: null,
-  derive: null,
-  store: { root: '/store', diskFreeBytes: 1_000, diskTotalBytes: 2_000, reserveBytes: 0 },
-  problems: [],
-  counts: { assets: 0, recordingsActive: 0 },
-  consolePort: null,
-}
+const QUIET = quietReport('pizero-cam1')
 
 const camera = (more: Partial<CameraStatus>): CameraStatus => ({
   camera: { cameraId: 'cam', name: 'Door', kind: 'v4l2', modes: [] } as unknown as CameraStatus['camera'],

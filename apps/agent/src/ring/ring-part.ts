@@ -20,6 +20,7 @@ import type { Identity } from '../state/identity.ts'
 import { useNewKey } from '../state/key-replacement.ts'
 import type { StatePaths } from '../state/paths.ts'
 import { addressMemory } from './address-memory.ts'
+import { Beat } from './beat.ts'
 import { parseBody } from './body.ts'
 import { Introduction } from './introduction.ts'
 import { Membership } from './membership.ts'
@@ -28,11 +29,6 @@ import { RingClock } from './ring-clock.ts'
 import type { RosterStore } from './roster-store.ts'
 import { RosterSync } from './roster-sync.ts'
 
-/** Ring time is told in seconds. It is not worth a waking of its own: it goes along with what comes so much before it. */
-const CLOCK_MS = 1_000
-const CLOCK_EARLY_MS = 400
-/** Node's timers count from when its loop woke: without this they would go off a little too early, for nothing. */
-const TIMER_SLACK_MS = 5
 const MESSAGES_BYTES_MAX = 1024 * 1024
 const MESSAGES_MS_MAX = 3_000
 const TOLD_AGAIN_MS = 600_000
@@ -85,10 +81,7 @@ export class RingPart {
   /** Until when the same refusal is not told again. */
   private readonly toldOf = new Map<string, number>()
   private readonly heardAtMs = new Map<string, number>()
-  private timer: NodeJS.Timeout | null = null
-  private timerMs = Number.POSITIVE_INFINITY
-  private clockDueMs = performance.now()
-  private isStopped = false
+  private readonly beat: Beat
   private ranking: readonly string[] = []
   private isKeyUsed: boolean
 
@@ -141,7 +134,7 @@ export class RingPart {
       silent: (other) => this.fellSilent(other),
     })
     this.leadership = opened.leadership(() => this)
-    this.beat()
+    this.beat = new Beat(this)
   }
 
   /** @throws ThatdamError when the node port cannot be had, or the term on disk is damaged. */
@@ -158,7 +151,7 @@ export class RingPart {
       nodeId: ports.identity.nodeId,
       send: (to, word) => part.value?.sendElection(to, word),
       changed: () => part.value?.leaderChanged(),
-      rested: () => part.value?.arm(),
+      rested: () => part.value?.beat.arm(),
       log: (message, error) => (error === undefined ? ports.log.debug(message) : ports.log.error(message, error)),
     })
     part.value = new RingPart(ports, { server, leadership: () => leadership })
@@ -174,8 +167,7 @@ export class RingPart {
 
   async stop(): Promise<void> {
     for (const end of this.endings.splice(0)) end()
-    this.isStopped = true
-    clearTimeout(this.timer ?? undefined)
+    this.beat.stop()
     await this.leadership.stop()
     // The good-byes of the election above still leave.
     await new Promise((resolve) => setImmediate(resolve))
@@ -334,33 +326,12 @@ export class RingPart {
     for (const key of this.store.member(nodeId)?.keys ?? []) this.client.drop(key)
   }
 
-  /** Whatever is due, and the next time for it: each waking costs a processor that has nothing else to do. */
-  private beat(): void {
-    const nowMs = performance.now()
-    this.timerMs = Number.POSITIVE_INFINITY
-    if (nowMs >= this.membership.dueMs) this.membership.tick()
-    if (nowMs >= this.leadership.dueMs) this.leadership.tick()
-    if (nowMs >= this.clockDueMs - CLOCK_EARLY_MS) {
-      this.clockDueMs = nowMs + CLOCK_MS
-      this.clock.tick()
-    }
-    this.arm()
-  }
-
-  private arm(): void {
-    const dueMs = Math.min(this.membership.dueMs, this.leadership.dueMs, this.clockDueMs)
-    if (this.isStopped || dueMs === this.timerMs) return
-    this.timerMs = dueMs
-    clearTimeout(this.timer ?? undefined)
-    this.timer = setTimeout(() => this.beat(), Math.max(0, dueMs - performance.now()) + TIMER_SLACK_MS)
-  }
-
   private receive(from: string, message: NodeMessage): void {
     this.heardAtMs.set(from, performance.now())
     if (message.of === 'membership') this.membership.receive(from, message.word)
     else if (message.of === 'election') this.leadership.receive(from, message.word)
     else this.clock.receive(from, message.word)
-    this.arm()
+    this.beat.arm()
   }
 
   private sendElection(to: string | null, word: Extract<NodeMessage, { of: 'election' }>['word']): void {
@@ -372,7 +343,7 @@ export class RingPart {
     const { members } = this.store.roster
     const ids = new Set(members.keys())
     this.membership.roster([...ids])
-    this.arm()
+    this.beat.arm()
     this.channel.keepOnly(ids)
     this.addresses.keepOnly(new Set([...members.values()].map((member) => member.publicKey)))
     for (const nodeId of this.heardAtMs.keys()) if (!ids.has(nodeId)) this.heardAtMs.delete(nodeId)

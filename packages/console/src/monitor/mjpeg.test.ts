@@ -79,9 +79,10 @@ test('a stream that ends, breaks, is refused or falls silent is asked for again,
   await serve('three')
   // Nothing more comes, and the connection stays.
   await until(() => expect(said.at(-1)).toBe('stalls'))
-  await serve('four')
+  const last = await serve('four')
+  const [count, askedBefore] = [said.length, asked]
+  const isLeft = new Promise((resolve) => last.once('close', resolve))
   stop()
-  const count = said.length
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  expect(said).toHaveLength(count)
+  await isLeft
+  expect([said.length, asked]).toEqual([count, askedBefore])
 })
