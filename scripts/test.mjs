@@ -68,7 +68,11 @@ async function unitTests() {
   const args = ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`]
   const result = await run(node26, [inRoot('node_modules', 'vitest', 'vitest.mjs'), ...args], { env })
   const report = readJson(reportFile)
-  const failed = (report?.numFailedTests ?? 0) + (report?.numFailedTestSuites ?? 0)
+  /** @type {readonly { status: string, assertionResults: readonly { status: string }[] }[]} */
+  const files = report?.testResults ?? []
+  // A file that could not be loaded has failed without a test of its own.
+  const broken = files.filter((file) => file.status === 'failed' && file.assertionResults.every((one) => one.status !== 'failed'))
+  const failed = (report?.numFailedTests ?? 0) + broken.length
   count('unit tests', report?.numPassedTests ?? 0, result.code === 0 && report ? 0 : Math.max(1, failed))
 }
 
