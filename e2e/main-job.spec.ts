@@ -172,6 +172,28 @@ test('the recording is in the Explorer and plays', async () => {
   await page.keyboard.press('Escape')
 })
 
+test('where WebRTC does not come through a simple picture is there within seconds, and moves', async ({ browser }) => {
+  const other = await browser.newPage({ storageState: await page.context().storageState() })
+  // Nothing but relays may be used, and there is none: as behind a firewall that lets no UDP through.
+  await other.addInitScript(() => {
+    const Connection = RTCPeerConnection
+    window.RTCPeerConnection = class extends Connection {
+      constructor(configuration?: RTCConfiguration) {
+        super({ ...configuration, iceTransportPolicy: 'relay' })
+      }
+    }
+  })
+  await other.goto(new URL('/monitor', consoleUrl).href)
+  await expect(other.getByText('simple picture, as WebRTC does not come through')).toBeVisible({ timeout: 20_000 })
+  await expect(other.getByTestId('live')).toBeVisible()
+  const picture = other.locator('article img').first()
+  const shown = () => picture.evaluate((element: HTMLImageElement) => element.src)
+  const first = await shown()
+  await expect.poll(shown, { timeout: 20_000 }).not.toBe(first)
+  expect(await picture.evaluate((element: HTMLImageElement) => element.naturalWidth)).toBeGreaterThan(100)
+  await other.close()
+})
+
 test('the cloud goes away: the console goes on', async () => {
   expect(await product.stop()).toBe(0)
   await expectNoProcesses(path.join(home, 'data'))

@@ -92,8 +92,8 @@ function under(camera: Camera, capture: Capture | null, mode: LiveMode, machine:
   if (camera.state !== 'live') return machine
   const picture = camera.width === null || camera.height === null ? '' : ` · ${camera.width} × ${camera.height}`
   const rate = camera.fps === null ? '' : ` · ${Math.round(camera.fps)} fps`
-  if (mode === 'mjpeg') return `${machine} · simple picture, WebRTC is blocked here`
-  if (mode === 'snapshots') return `${machine} · one picture a second, WebRTC is blocked here`
+  if (mode === 'mjpeg') return `${machine} · simple picture, as WebRTC does not come through`
+  if (mode === 'snapshots') return `${machine} · one picture a second, as WebRTC does not come through`
   return `${machine}${picture}${rate}`
 }
 

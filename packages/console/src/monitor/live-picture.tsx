@@ -8,8 +8,8 @@ import { playWhep } from './whep.tsx'
 /** A browser keeps six connections to one console: so many pictures may hold one each, the others ask picture by picture. */
 const MJPEG_MAX = 3
 const SNAPSHOT_MS = 1_000
-/** After this, WebRTC is tried once more. */
-const RETRY_WEBRTC_MS = 60_000
+/** Without a frame by WebRTC for so long (a camera that starts takes half of it) a simpler picture is shown, until one comes. */
+const SIMPLE_AFTER_MS = 3_000
 
 let mjpegOpen = 0
 
@@ -24,47 +24,45 @@ export interface LivePictureProps {
   onMode: (mode: LiveMode) => void
 }
 
-/** The camera's picture: WebRTC, else MJPEG, else single pictures. */
+/** The camera's picture: by WebRTC, and until that comes, or when it never does, by MJPEG or picture by picture. */
 export function LivePicture({ cameraId, nodeId, name, onMode }: LivePictureProps) {
   const links = useLinks()
   const video = useRef<HTMLVideoElement>(null)
-  const [fallback, setFallback] = useState(() => typeof RTCPeerConnection === 'undefined')
-  const [playing, setPlaying] = useState(false)
+  const [plays, setPlays] = useState(false)
+  const [isLate, setIsLate] = useState(() => typeof RTCPeerConnection === 'undefined')
+  const [simple, setSimple] = useState<LiveMode>('connecting')
   const url = links.whep(cameraId, nodeId)
   useEffect(() => {
-    if (fallback) return undefined
     const element = video.current
-    if (element === null) return undefined
-    onMode('connecting')
-    return playWhep({
-      url,
-      video: element,
-      onPlaying: () => {
-        setPlaying(true)
-        onMode('webrtc')
-      },
-      onStalled: () => {
-        setPlaying(false)
-        onMode('connecting')
-      },
-      onGiveUp: () => setFallback(true),
-    })
-  }, [url, fallback, onMode])
+    if (element === null || typeof RTCPeerConnection === 'undefined') return undefined
+    const stop = playWhep({ url, video: element, onPlaying: () => setPlays(true), onStalled: () => setPlays(false) })
+    return () => {
+      stop()
+      setPlays(false)
+    }
+  }, [url])
   useEffect(() => {
-    if (!fallback || typeof RTCPeerConnection === 'undefined') return undefined
-    const timer = setTimeout(() => setFallback(false), RETRY_WEBRTC_MS)
-    return () => clearTimeout(timer)
-  }, [fallback])
-  if (fallback) return <PictureByPicture cameraId={cameraId} nodeId={nodeId} name={name} onMode={onMode} />
+    if (plays) return undefined
+    const timer = setTimeout(() => setIsLate(true), SIMPLE_AFTER_MS)
+    return () => {
+      clearTimeout(timer)
+      setIsLate(false)
+    }
+  }, [plays])
+  const mode = plays ? 'webrtc' : isLate ? simple : 'connecting'
+  useEffect(() => onMode(mode), [mode, onMode])
   return (
-    <video
-      ref={video}
-      muted
-      autoPlay
-      playsInline
-      aria-label={`${name}, live`}
-      className={cx('size-full object-contain transition-opacity duration-150', playing ? 'opacity-100' : 'opacity-0')}
-    />
+    <>
+      <video
+        ref={video}
+        muted
+        autoPlay
+        playsInline
+        aria-label={`${name}, live`}
+        className={cx('absolute inset-0 size-full object-contain transition-opacity duration-150', plays ? 'opacity-100' : 'opacity-0')}
+      />
+      {isLate && !plays ? <PictureByPicture cameraId={cameraId} nodeId={nodeId} name={name} onMode={setSimple} /> : null}
+    </>
   )
 }
 
@@ -99,7 +97,13 @@ function PictureByPicture({ cameraId, nodeId, name, onMode }: LivePictureProps) 
       URL.revokeObjectURL(url)
     }
   }, [links, cameraId, nodeId, onMode])
-  return <img ref={image} alt={`${name}, live`} className={cx('size-full object-contain', shown ? 'opacity-100' : 'opacity-0')} />
+  return (
+    <img
+      ref={image}
+      alt={`${name}, live`}
+      className={cx('absolute inset-0 size-full object-contain', shown ? 'opacity-100' : 'opacity-0')}
+    />
+  )
 }
 
 /** @returns how to end it. */

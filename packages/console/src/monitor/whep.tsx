@@ -1,15 +1,17 @@
 /*
  * A viewer by WHEP (RFC draft: one POST with our offer, the answer in 201, DELETE on Location ends it).
  *
- *   connecting ── answer, track ─▶ playing ── frames stop ─▶ connecting (POST again)
- *        └── two tries without a frame ─▶ onGiveUp (MJPEG takes over)
+ *   connecting ── answer, track, frames ─▶ playing ── frames stop ─▶ connecting (POST again)
+ *        └── two tries without a frame ─▶ at rest for a minute ─▶ connecting
  */
 
 const GATHER_MS_MAX = 1_000
 const FIRST_FRAME_MS_MAX = 6_000
 const FRAMES_STOPPED_MS = 3_000
 const CHECK_MS = 500
-const TRIES_WITHOUT_FRAME_MAX = 2
+/** After so many tries without a frame WebRTC does not come through here, and is tried only now and then. */
+const TRIES_AT_ONCE = 2
+const AT_REST_MS = 60_000
 const POST_MS_MAX = 8_000
 
 export interface WhepOptions {
@@ -19,11 +21,9 @@ export interface WhepOptions {
   onPlaying: () => void
   /** The picture stopped and is asked for again. */
   onStalled: () => void
-  /** WebRTC does not come through here. */
-  onGiveUp: () => void
 }
 
-/** Plays until the returned function is called. */
+/** Plays, or tries to, until the returned function is called. */
 export function playWhep(options: WhepOptions): () => void {
   const stop = new AbortController()
   void run(options, stop.signal)
@@ -36,12 +36,8 @@ async function run(options: WhepOptions, signal: AbortSignal): Promise<void> {
     const sawFrames = await session(options, signal).catch(() => false)
     if (signal.aborted) return
     without = sawFrames ? 0 : without + 1
-    if (without >= TRIES_WITHOUT_FRAME_MAX) {
-      options.onGiveUp()
-      return
-    }
-    options.onStalled()
-    await wait(300 + Math.random() * 400, signal)
+    if (sawFrames) options.onStalled()
+    await wait((without < TRIES_AT_ONCE ? 300 : AT_REST_MS) + Math.random() * 400, signal)
   }
 }
 
