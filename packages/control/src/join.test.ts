@@ -83,6 +83,21 @@ describe('joining', () => {
     expect((await control.join(fits)).status).toBe(201)
   })
 
+  test('the token that a machine used does not bring it back once its owner removed it; a fresh one does', async () => {
+    const machine = sampleMachine(freshId())
+    const used = token({ maxUses: 3 })
+    const answer = async (text: string) => control.join(machine.ask(text, await control.hello()))
+    expect((await answer(used)).status).toBe(201)
+    const row = control.store.nodes.get(machine.node.publicKey) as NodeRecord
+    control.store.nodes.set(machine.node.publicKey, { ...row, revokedAtMs: Date.now() })
+    expect(await refusal(await answer(used))).toBe('401 NODE_REVOKED')
+    expect((await answer(token())).status).toBe(201)
+    expect(control.store.nodes.get(machine.node.publicKey)).toMatchObject({ id: row.id, revokedAtMs: null })
+    // It moved on, and its new organisation removed it as well.
+    control.store.nodes.set(machine.node.publicKey, { ...row, organisationId: 'org-2' })
+    expect(await refusal(await answer(used))).toBe('401 NODE_REVOKED')
+  })
+
   test('a machine of another organisation, a name that is taken', async () => {
     const machine = sampleMachine(freshId())
     expect((await control.join(machine.ask(token(), await control.hello()))).status).toBe(201)

@@ -151,6 +151,8 @@ const REFUSALS: Record<RedeemRefusal, (nodeId: string) => ThatdamError> = {
   used: () => new ThatdamError('TOKEN_USED', `This join token has already been used by another machine. ${AGAIN}`),
   expired: () => new ThatdamError('TOKEN_EXPIRED', `This join token has expired. ${AGAIN}`),
   revoked: () => new ThatdamError('TOKEN_REVOKED', `This join token was withdrawn by its owner. ${AGAIN}`),
+  removed: (nodeId) =>
+    new ThatdamError('NODE_REVOKED', `The machine ${nodeId} was removed by its owner after it had used this token. ${AGAIN}`),
   'node-id-taken': (nodeId) =>
     new ThatdamError('CONFLICT', `Another machine is already called ${nodeId}. Choose another NODE_ID for this one, then register again.`),
   'other-organisation': () =>

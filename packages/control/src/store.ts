@@ -43,7 +43,7 @@ export type RedeemInput = {
 }
 
 /**
- * `node-id-taken`: another key of this organisation has that node id. `other-organisation`: this key belongs elsewhere, and was not removed there.
+ * `removed`: this node key redeemed this very token before its owner removed it. `node-id-taken`: another key of this organisation has that node id. `other-organisation`: this key belongs elsewhere, and was not removed there.
  * `other-ring`: it is in a ring with others, and the organisation has another. `no-ring`: it was removed from its ring, and the organisation has none
  * to take it in. `ring-elsewhere`: its ring is another organisation's.
  */
@@ -51,6 +51,7 @@ export type RedeemRefusal =
   | 'used'
   | 'expired'
   | 'revoked'
+  | 'removed'
   | 'node-id-taken'
   | 'other-organisation'
   | 'other-ring'
@@ -91,8 +92,8 @@ export interface JoinStore {
   findToken(tokenKey: string): Promise<StoredToken | null>
   /**
    * Atomic: of any number of calls at once at most `maxUses` distinct node keys ever get `joined`. The check order is: unknown,
-   * this node key redeemed this token before (`joined`, repeated, even when the token has expired or been revoked since: its answer was lost),
-   * revoked, expired (`nowMs >= expiresAtMs`), used, other-organisation, node-id-taken, then where it stands in the organisation's ring
+   * this node key redeemed this token before (`joined`, repeated, even when the token has expired or been revoked since: its answer was lost; but
+   * `removed` when it is no node of that organisation any more), revoked, expired (`nowMs >= expiresAtMs`), used, other-organisation, node-id-taken, then where it stands in the organisation's ring
    * (`placeInRing`, decided under the organisation's lock; a refusal leaves the token as it was). A node that its owner had removed and who
    * comes with a fresh token is taken back (its revocation and lock end); with one of another organisation it begins anew there.
    */

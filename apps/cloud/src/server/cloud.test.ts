@@ -137,6 +137,21 @@ describe('a node', () => {
     expect((await ada.ask({ path: `/api/nodes/${node.id}` })).text).toBe(NOT_FOUND_BODY)
   })
 
+  test('that is removed comes back by a fresh token, and not by the one that it had used', async () => {
+    const machine = new Machine(cloud.url, 'pi5-back')
+    const [used, fresh] = [await makeToken(ada), await makeToken(ada)]
+    expect((await machine.join(used.text)).status).toBe(201)
+    const listed = async () =>
+      (await ada.ask({ path: '/api/nodes' })).json<{ nodes: NodeView[] }>().nodes.find(({ nodeId }) => nodeId === 'pi5-back')
+    const node = await listed()
+    expect((await ada.ask({ method: 'DELETE', path: `/api/nodes/${node?.id}`, body: {} })).status).toBe(204)
+    const refused = await machine.join(used.text)
+    expect([refused.status, refused.text]).toEqual([401, expect.stringContaining('removed by its owner after it had used this token')])
+    expect(await listed()).toBeUndefined()
+    expect((await machine.join(fresh.text)).status).toBe(201)
+    expect((await listed())?.id).toBe(node?.id)
+  })
+
   test('of one organisation joins another only when its owner has removed it, and begins anew there', async () => {
     const { machine, node } = await joined(ada, 'pi5-sold')
     const token = await makeToken(eve)

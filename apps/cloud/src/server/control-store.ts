@@ -248,7 +248,8 @@ async function redeem(tx: Transaction, input: RedeemInput): Promise<RedeemOutcom
   for (const oldKey of earlier) await recognise(tx, { oldKey, nodeKey, nodeId, organisationId: organisation.id }, { ...input, nowMs })
   const before = await tx.joinRedemption.findUnique({ where: { tokenId_nodeKey: { tokenId: token.id, nodeKey } } })
   const existing = await tx.cloudNode.findUnique({ where: { nodeKey } })
-  if (before !== null && existing !== null && existing.organisationId === token.organisationId) {
+  if (before !== null) {
+    if (existing?.organisationId !== token.organisationId || existing.revokedAt !== null) return { kind: 'removed' }
     const placed = await placeComer(tx, organisation.id, input)
     if (typeof placed === 'string') return { kind: placed }
     await tx.cloudNode.update({ where: { nodeKey }, data: placed.row })

@@ -53,14 +53,15 @@ export class MemoryStore implements ControlStore {
       if (known?.nodeId === nodeId && known.organisationId === organisation.id) await this.replaceKey(oldKey, publicKey, input)
     }
     const before = token.redemptions.find((one) => one.nodeKey === input.nodeKey)
+    const row = this.nodes.get(input.nodeKey)
     if (before !== undefined) {
+      if (row?.organisationId !== organisation.id || row.revokedAtMs !== null) return { kind: 'removed' }
       const place = this.rings?.place(organisation.id, input) ?? null
       return typeof place === 'string' ? { kind: place } : { kind: 'joined', nodeId: before.nodeId, organisation, repeated: true, place }
     }
     if (token.revokedAtMs !== null) return { kind: 'revoked' }
     if (input.nowMs >= token.expiresAtMs) return { kind: 'expired' }
     if (token.redemptions.length >= token.maxUses) return { kind: 'used' }
-    const row = this.nodes.get(input.nodeKey)
     const elsewhere = row !== undefined && row.organisationId !== organisation.id
     if (elsewhere && row.revokedAtMs === null) return { kind: 'other-organisation' }
     const known = elsewhere ? undefined : row
