@@ -129,7 +129,7 @@ function Register-Machine($Places, $Launcher) {
     else { Say "no token given: this machine runs by itself. To register it later: & '$Launcher' register --url $BaseUrl" }
     return
   }
-  $arguments = @('register', '--token', '-', '--url', $BaseUrl)
+  $arguments = @('register', '--starts-next', '--token', '-', '--url', $BaseUrl)
   foreach ($folder in ($AllowIndex -split ';' | Where-Object { $_ })) { $arguments += @('--allow-index', $folder) }
   $Token | & $Launcher @arguments
   if ($LASTEXITCODE -ne 0) { Stop-WithSentence 'registering failed; the reason is above. The app is installed but not started: make a new token on the Add machine page and run the command again.' }

@@ -277,7 +277,7 @@ register() {
     fi
     return
   fi
-  set -- register --token - --url "$base_url"
+  set -- register --starts-next --token - --url "$base_url"
   # Split at each ; and nowhere else.
   words=$IFS
   IFS=';'

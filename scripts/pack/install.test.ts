@@ -135,6 +135,7 @@ describe.runIf(process.platform !== 'win32')('install.sh', () => {
     expect(ran['token']).toBeUndefined()
     expect(Number(ran['port'])).toBeGreaterThanOrEqual(8080)
     expect(json(state('credential.json'))['args']).toEqual([
+      '--starts-next',
       '--token',
       '-',
       '--url',

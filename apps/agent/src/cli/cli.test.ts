@@ -111,8 +111,8 @@ test('register from a file and from standard input, status, unregister; errors a
     const registered = await thatdam(['register', '--url', control.url, '--token-file', file])
     expect(registered).toMatchObject({ code: 0, err: '' })
     expect(registered.out).toMatch(/^Registered with .* as [a-z0-9-]+\.\nStart it with: thatdam run\n$/)
-    const again = await thatdam(['register', '--url', control.url, '--token', '-'], text)
-    expect(again.out).toContain('It stays the same node.')
+    const again = await thatdam(['register', '--starts-next', '--url', control.url, '--token', '-'], text)
+    expect(again.out).toMatch(/^[^\n]* It stays the same node\.\n$/)
     expect((await thatdam(['register', '--url', control.url], '', { THATDAM_TOKEN: text })).code).toBe(0)
 
     for (const [args, sentence] of [

@@ -14,6 +14,7 @@ const HELP = `thatdam register: joins this machine to the organisation that made
   --url ADDRESS        address of the cloud app (or CLOUD_CONTROL_URL)
   --allow-index DIR    folder within which the cloud may choose what is indexed; may be repeated
                        (unset: your home folder and the usual places of drives)
+  --starts-next        says nothing of starting the agent: an installer does that next
 
 Without --token and --token-file the token is read from THATDAM_TOKEN.`
 
@@ -25,6 +26,7 @@ export const run: CliCommand = async (argv, context) => {
       'token-file': { type: 'string' },
       url: { type: 'string' },
       'allow-index': { type: 'string', multiple: true },
+      'starts-next': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h' },
     },
   })
@@ -49,7 +51,7 @@ export const run: CliCommand = async (argv, context) => {
   if (outcome.waitsFor !== null) {
     context.out(`It comes into the ring that ${outcome.waitsFor} founded as soon as a machine there lets it in; both have to run for that.`)
   }
-  if (!outcome.running) context.out('Start it with: thatdam run')
+  if (!outcome.running && !values['starts-next']) context.out('Start it with: thatdam run')
   return 0
 }
 
