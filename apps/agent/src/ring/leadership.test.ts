@@ -75,14 +75,22 @@ test('who may not lead follows, and takes orders of the latest term only', async
   expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ number: 6, nodeId: 'pi' })
 })
 
+test('an order of an earlier term is refused from the moment on that one of a later term was taken', async () => {
+  const leadership = await open('zero')
+  leadership.roster([], new Set(['zero']))
+  const orders = [5, 6, 5, 6, 4, 7, 6].map((number) => leadership.accept({ number, nodeId: 'pi' }))
+  expect(orders).toEqual([true, true, false, true, false, true, false])
+})
+
 test('while a later term is on its way to the disk, orders of earlier ones are refused already', async () => {
   // A tick between would take turns of its own.
   clearInterval(beat)
-  const leadership = await open('zero')
-  leadership.roster([], new Set(['zero']))
+  let rests = 0
+  const leadership = await open('zero', { rested: () => void rests++ })
+  leadership.roster(['pi', 'win'], new Set(['zero', 'pi', 'win']))
   expect(leadership.accept({ number: 5, nodeId: 'pi' })).toBe(true)
-  await until('the term is noted', () => !leadership.accept({ number: 4, nodeId: 'pi' }))
-  expect([leadership.accept({ number: 6, nodeId: 'win' }), leadership.accept({ number: 5, nodeId: 'pi' })]).toEqual([true, true])
+  await until('its term is on the disk', () => rests > 0)
+  leadership.receive('win', { kind: 'heartbeat', term: { number: 6, nodeId: 'win' }, uptimeMs: 1_000, returning: [] })
   // The write has begun, and takes longer than this.
   for (let turn = 0; turn < 3; turn++) await Promise.resolve()
   expect(leadership.accept({ number: 5, nodeId: 'pi' })).toBe(false)

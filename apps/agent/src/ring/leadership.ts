@@ -37,6 +37,8 @@ export class Leadership {
   private state: ElectionState
   /** On its way to the disk: it counts already, or an order of an earlier one could still be taken while it is written. */
   private arriving: Term | null = null
+  /** Of the orders that were taken: whoever gave them, none of an earlier term comes after. */
+  private taken: Term | null = null
   private readonly queue: ElectionEvent[] = []
   private draining: Promise<void> | null = null
   private retryAtMs = Number.NEGATIVE_INFINITY
@@ -78,10 +80,12 @@ export class Leadership {
     return rankedElection.mayOrder(this.state, this.clock())
   }
 
-  /** Whether an order of this term may be carried out; notes it, so that earlier ones are refused from now on. */
+  /** Whether an order of this term may be carried out; notes it, so that earlier ones are refused from this very moment on. */
   accept(term: Term): boolean {
     if (!rankedElection.accepts(this.state, term)) return false
-    if (this.arriving !== null && compareTerms(this.options.clusterId, term, this.arriving) < 0) return false
+    const isEarlier = (than: Term | null): boolean => than !== null && compareTerms(this.options.clusterId, term, than) < 0
+    if (isEarlier(this.arriving) || isEarlier(this.taken)) return false
+    this.taken = term
     this.give({ kind: 'order', term })
     return true
   }
