@@ -21,8 +21,9 @@ export function groupIsAlive(pid: number): boolean {
 /** Resident memory of a process in bytes; null where the system does not tell (then there is no watchdog). */
 export function residentBytes(pid: number): number | null {
   try {
-    const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1])
-    return Number.isFinite(pages) ? pages * 4096 : null
+    // Not `statm`: that counts pages, which are larger on some machines (16 KiB on a Pi 5).
+    const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+    return kibibytes === undefined ? null : Number(kibibytes) * 1024
   } catch {
     return null
   }
