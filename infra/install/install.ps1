@@ -85,7 +85,8 @@ function Write-Launcher($Places, $Release) {
   $kept = @{}
   if (Test-Path -LiteralPath $launcher) {
     foreach ($line in [IO.File]::ReadAllLines($launcher)) {
-      if ($line -match '^set "(INDEX_PATHS|SERVICE_PORT|ADOPT)=(.*)"$') { $kept[$Matches[1]] = $Matches[2] }
+      # Also what somebody wrote there by hand.
+      if ($line -match '^set "([A-Z][A-Z0-9_]*)=(.*)"$' -and $Matches[1] -ne 'STATE_DIR') { $kept[$Matches[1]] = $Matches[2] }
       if ($line -match '\\releases\\([^\\"]+)\\bin\\thatdam\.cmd') { $previous = $Matches[1] }
     }
   }

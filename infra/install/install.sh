@@ -234,18 +234,20 @@ write_settings() {
     if ! mkdir -p "$(dirname "$state")" || ! (umask 077 && mkdir "$state"); then fail "the state directory $state cannot be made."; fi
   fi
   mkdir -p "$(dirname "$env_file")" "$(dirname "$command")"
-  keep_index='' keep_port='' keep_adopt=''
+  kept=''
+  # Also what somebody wrote there by hand.
   if [ -r "$env_file" ]; then
-    keep_index=$(grep '^INDEX_PATHS=' "$env_file" || true)
-    keep_port=$(grep '^SERVICE_PORT=' "$env_file" || true)
-    keep_adopt=$(grep '^ADOPT=' "$env_file" || true)
+    kept=$(grep -v -e '^STATE_DIR=' ${index_given:+-e '^INDEX_PATHS='} ${port:+-e '^SERVICE_PORT='} ${adopt:+-e '^ADOPT='} "$env_file" || true)
   fi
-  if [ -z "$port" ] && [ -z "$keep_port" ] && [ -n "$dir" ]; then port=$(free_port) || fail 'no free port between 8080 and 8180: give one with --port N.'; fi
+  if [ -z "$port" ] && [ -n "$dir" ] && ! printf '%s\n' "$kept" | grep -q '^SERVICE_PORT='; then
+    port=$(free_port) || fail 'no free port between 8080 and 8180: give one with --port N.'
+  fi
   {
     env_line STATE_DIR "$state"
-    if [ -n "$index_given" ]; then env_line INDEX_PATHS "$index"; elif [ -n "$keep_index" ]; then printf '%s\n' "$keep_index"; fi
-    if [ -n "$port" ]; then env_line SERVICE_PORT "$port"; elif [ -n "$keep_port" ]; then printf '%s\n' "$keep_port"; fi
-    if [ -n "$adopt" ]; then env_line ADOPT 1; elif [ -n "$keep_adopt" ]; then printf '%s\n' "$keep_adopt"; fi
+    if [ -n "$index_given" ]; then env_line INDEX_PATHS "$index"; fi
+    if [ -n "$port" ]; then env_line SERVICE_PORT "$port"; fi
+    if [ -n "$adopt" ]; then env_line ADOPT 1; fi
+    if [ -n "$kept" ]; then printf '%s\n' "$kept"; fi
   } >"$env_file.$$"
   mv "$env_file.$$" "$env_file"
   {
