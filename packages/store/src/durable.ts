@@ -45,6 +45,13 @@ export async function writeFileDurable(path: string, data: string | Uint8Array, 
   await fsyncDirectory(folder)
 }
 
+/** Moves a damaged file out of the way, for a person to look at; what stood there before is replaced. @returns where it lies now. */
+export async function setAside(path: string): Promise<string> {
+  const aside = `${path}.damaged`
+  await rename(path, aside)
+  return aside
+}
+
 /**
  * Reads a JSON file and checks it against its schema. Missing → null.
  * @throws ThatdamError INTERNAL that names the file and what to do when it cannot be read or does not hold what it should:

@@ -238,6 +238,10 @@ export class Agent {
         this.version.bump()
         void this.plan()
       },
+      damaged: (sentence, error) => {
+        this.options.log.warn(sentence, error)
+        this.notices.add(sentence, steadyMs())
+      },
     })
   }
 

@@ -1,11 +1,10 @@
-import { rename } from 'node:fs/promises'
 import { planBodyHash } from '@thatdam/plan/body-hash'
 import { elect } from '@thatdam/plan/election/elect'
 import type { PlannedNode } from '@thatdam/plan/roster-view'
 import { synthesise } from '@thatdam/plan/synthesis/synthesise'
 import type { PlanBody, SignedPlan, Term } from '@thatdam/protocol/plan'
 import type { RingPolicy } from '@thatdam/protocol/settings'
-import { writeFileDurable } from '@thatdam/store/durable'
+import { setAside, writeFileDurable } from '@thatdam/store/durable'
 import type { Log } from '../log.ts'
 import type { Plan } from '../plan-applier.ts'
 import { PlanBook } from '../ring/plan-book.ts'
@@ -153,8 +152,7 @@ export class PlanKeeper {
       const isMembers = (key: string): boolean => (host.store.memberByKey(key) ?? host.store.formerOwner(key)) !== null
       return await readPlan(path, (issuer) => issuer === identity.key.publicKey || isMembers(issuer))
     } catch (error) {
-      const aside = `${path}.damaged`
-      await rename(path, aside)
+      const aside = await setAside(path)
       log.warn(`The saved plan ${path} cannot be used. It was kept as ${aside}, and a new plan is made.`, error)
       return null
     }

@@ -18,6 +18,7 @@ beforeEach(() => {
   oplog = OpLog.open(directory, { nodeId: 'node-1', clock: Date.now, ...signing })
   changes = 0
   maySign = true
+  damages = []
 })
 afterEach(() => {
   oplog.close()
@@ -25,6 +26,7 @@ afterEach(() => {
 })
 
 let maySign = true
+let damages: string[] = []
 const open = (): Promise<Settings> =>
   Settings.open({
     path: join(directory, 'settings.json'),
@@ -35,6 +37,7 @@ const open = (): Promise<Settings> =>
     allowedRoots: () => [],
     maySign: () => maySign,
     changed: () => (changes += 1),
+    damaged: (sentence) => void damages.push(sentence),
   })
 const append = (...bodies: OpBody[]): void => void oplog.append(bodies.map((body) => ({ body })))
 const naming = (value: string): OpBody => ({ kind: 'camera.set', subject: 'usb-1', field: 'name', value, replaces: null })
@@ -134,4 +137,23 @@ test('what was wished in one ring is wished again in the next', async () => {
   await settings.carryOver()
   expect(settings.pending).toEqual({ indexPaths: ['/media'] })
   settings.close()
+})
+
+test('a damaged file is kept aside and told; the settings come from the op-log', async () => {
+  append({ kind: 'node.set', subject: 'node-1', field: 'name', value: 'Studio', replaces: null })
+  const settings = await open()
+  await settings.save()
+  settings.close()
+  const file = join(directory, 'settings.json')
+  writeFileSync(file, readFileSync(file, 'utf8').slice(0, 40))
+  const again = await open()
+  expect(again.value.name).toBe('Studio')
+  expect(damages).toEqual([expect.stringContaining(`It was kept as ${file}.damaged`)])
+  expect(readFileSync(`${file}.damaged`, 'utf8')).toHaveLength(40)
+  await again.save()
+  again.close()
+  damages = []
+  const third = await open()
+  third.close()
+  expect(damages).toEqual([])
 })

@@ -5,7 +5,7 @@ import type { Json } from '@thatdam/protocol/canonical'
 import { Hlc, OpId, type Op, type OpBody } from '@thatdam/protocol/ops'
 import { JsonValue } from '@thatdam/protocol/plan'
 import { DEFAULT_SETTINGS, NodeSettings } from '@thatdam/protocol/settings'
-import { readJson, writeFileDurable } from '@thatdam/store/durable'
+import { readJson, setAside, writeFileDurable } from '@thatdam/store/durable'
 import { isAllowed } from './allowed-roots.ts'
 import { AssetCount } from './asset-count.ts'
 
@@ -51,6 +51,8 @@ export interface SettingsOptions {
   /** Whether this machine may sign what its owner wishes of it; else the leader does. */
   readonly maySign: () => boolean
   readonly changed: () => void
+  /** In a sentence for people, that the file was damaged and set aside. */
+  readonly damaged: (sentence: string, error: unknown) => void
 }
 
 /** The owner's wishes for this node. The op-log is the truth; this is its fold, with what the cloud knows of it. */
@@ -69,7 +71,14 @@ export class Settings {
   }
 
   static async open(options: SettingsOptions): Promise<Settings> {
-    const stored = await readJson(options.path, SettingsFile).catch(() => null)
+    const stored = await readJson(options.path, SettingsFile).catch(async (error: unknown) => {
+      const aside = await setAside(options.path)
+      options.damaged(
+        `The settings file ${options.path} was damaged. It was kept as ${aside}, and the settings come from the op-log: look at them once.`,
+        error,
+      )
+      return null
+    })
     const fresh: SettingsFile = {
       version: 1,
       feedId: options.oplog.feedId,
