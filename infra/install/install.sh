@@ -487,7 +487,7 @@ uninstall() {
   stop_agent
   if [ -z "$purge" ] && [ -d "$state" ] && ask "Remove this machine's identity, settings and catalog too? Media stays in any case."; then purge=yes; fi
   if [ -n "$purge" ] && [ -f "$state/credential.json" ] && [ -x "$command" ]; then
-    agent unregister </dev/null >/dev/null 2>&1 || say "the cloud could not be told; remove this machine on its Nodes page."
+    agent unregister </dev/null >/dev/null 2>&1 || say "the cloud could not be told; remove this machine on its page “Machines”."
   fi
   if has_systemd && [ -f "$(unit_file)" ]; then
     systemctl_here disable --quiet "$unit" >/dev/null 2>&1 || true

@@ -19,9 +19,19 @@ test('links of the documentation resolve', () => {
 test('files that the documentation names in backticks exist', () => {
   const bad: string[] = []
   for (const file of documents)
-    for (const [, named = ''] of readFileSync(file, 'utf8').matchAll(/`((?:apps|packages|scripts|infra|bench|e2e|prisma)\/[\w./-]+)`/g))
+    for (const [, named = ''] of readFileSync(file, 'utf8').matchAll(
+      /`((?:apps|packages|scripts|infra|bench|e2e|prisma|faults|demo|docs)\/[\w./-]+)`/g,
+    ))
       if (!existsSync(named.replace(/\/$/, ''))) bad.push(`${file}: ${named}`)
   expect(bad).toEqual([])
+})
+
+test('a threat that the code names is a row of the list', () => {
+  const rows = new Set([...readFileSync('docs/threats.md', 'utf8').matchAll(/^\| (\d+) +\|/gm)].map(([, row]) => row ?? ''))
+  const sources = globSync('{apps,packages}/*/{src,e2e}/**/*.{ts,tsx}')
+  const named = [...read(sources).matchAll(/\bTHREATS (\d+(?:, \d+)*)/g)].flatMap(([, list]) => (list ?? '').split(', '))
+  expect(named.length).toBeGreaterThan(40)
+  expect(named.filter((row) => !rows.has(row))).toEqual([])
 })
 
 test('every variable that is read is documented, and the other way round', () => {

@@ -32,7 +32,7 @@ export type RenewalDecision =
   | { kind: 'refuse'; code: 'NODE_REVOKED' | 'NODE_LOCKED' | 'CLOCK_SKEW' | 'CONFLICT' }
 
 /**
- * What to answer a node that proved its key and asks for a new access token (DESIGN §4, THREATS 5).
+ * What to answer a node that proved its key and asks for a new access token (THREATS 5).
  *
  * An honest node keeps its nonce on disk until it has the answer on disk, so whatever crashes or gets lost, it asks with the sequence of the
  * row or with the nonce of the row. A copy of its disk falls behind with the first token that the other one gets, and asks with an older

@@ -4,7 +4,7 @@ import { verifySignature } from './keys.ts'
 import { foldRoster, recordHash } from './roster.ts'
 
 /*
- * One ring for each organisation (DESIGN §4). The first machine that joins is appointed its founder and has the lease's time to confirm, by a
+ * One ring for each organisation. The first machine that joins is appointed its founder and has the lease's time to confirm, by a
  * report that it really is in its ring; else the next machine that joins or polls is appointed. The others wait until the ring lets them in.
  *
  *            first joiner          report names its genesis

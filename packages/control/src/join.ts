@@ -16,7 +16,7 @@ import type { Organisation, Place, RedeemRefusal, StoredToken } from './store.ts
 import type { JoinToken } from './token.ts'
 
 /*
- * Joining, without the secret on the wire (DESIGN §4):
+ * Joining, without the secret on the wire:
  *
  *   joiner                                   server
  *     │  clientNonce                            │
@@ -158,12 +158,12 @@ const REFUSALS: Record<RedeemRefusal, (nodeId: string) => ThatdamError> = {
   'other-organisation': () =>
     new ThatdamError(
       'TOKEN_WRONG_RING',
-      'This machine belongs to another organisation of this cloud app. Its owner removes it there on the page “Nodes”; then run the same command again: the token is still good.',
+      'This machine belongs to another organisation of this cloud app. Its owner removes it there on the page “Machines”; then run the same command again: the token is still good.',
     ),
   'other-ring': () =>
     new ThatdamError(
       'CONFLICT',
-      'This machine is in a ring with other machines, and this organisation has another ring. Take the machine out of its ring first, on the page “Machines” of that ring’s console; then run the same command again: the token is still good.',
+      'This machine is in a ring with other machines, and this organisation has another ring. Take the machine out of its ring first, on the page “Nodes” of that ring’s console; then run the same command again: the token is still good.',
     ),
   'no-ring': () =>
     new ThatdamError(
@@ -173,7 +173,7 @@ const REFUSALS: Record<RedeemRefusal, (nodeId: string) => ThatdamError> = {
   'ring-elsewhere': () =>
     new ThatdamError(
       'TOKEN_WRONG_RING',
-      'The ring that this machine is in belongs to another organisation of this cloud app. Take the machine out of it first, on the page “Machines” of that ring’s console; then run the same command again: the token is still good.',
+      'The ring that this machine is in belongs to another organisation of this cloud app. Take the machine out of it first, on the page “Nodes” of that ring’s console; then run the same command again: the token is still good.',
     ),
 }
 export const joinRefusal = (kind: RedeemRefusal, nodeId: string): ThatdamError => REFUSALS[kind](nodeId)

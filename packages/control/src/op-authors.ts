@@ -4,7 +4,7 @@ import type { Roster } from './roster.ts'
 export type OpAuthors = (nodeId: string, signer?: string) => { publicKey: string; admitter: boolean } | null
 
 /**
- * Whose op batches count (DESIGN §4, §7): members of this ring and those that were removed from it, by every key they had, and those of rings
+ * Whose op batches count: members of this ring and those that were removed from it, by every key they had, and those of rings
  * that have gone over to it. What an admitter of one of those signed stays judged as an admitter's, though it came over as a plain member.
  * @param rosters this ring's first, then those of the rings that came over.
  */

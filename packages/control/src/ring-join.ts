@@ -15,7 +15,7 @@ import type { Roster } from './roster.ts'
 import type { JoinToken } from './token.ts'
 
 /*
- * A machine joins a ring on the LAN with a token of one of its admitters (DESIGN §4); the other side is ring-join-server.ts:
+ * A machine joins a ring on the LAN with a token of one of its admitters; the other side is ring-join-server.ts:
  *
  *   joiner                                         admitter that made the token
  *     │  clientNonce, token's public key              │

@@ -16,7 +16,7 @@ export interface RingCard {
 export type Meeting = 'same' | 'yield' | 'go-on' | 'apart'
 
 /**
- * What becomes of two rings that meet (DESIGN §4): an unclaimed one yields to a claimed one; two of one owner become one (the one paired with
+ * What becomes of two rings that meet: an unclaimed one yields to a claimed one; two of one owner become one (the one paired with
  * the cloud, then the one the owner chose, then the smaller id goes on); others go on apart. Two unclaimed ones wait: nothing is trusted by mere
  * presence. It does not matter which met which first: `meetRings(a, b)` is `yield` exactly when `meetRings(b, a)` is `go-on`.
  */

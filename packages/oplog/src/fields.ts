@@ -55,7 +55,7 @@ export function addEdits(register: Register, edits: Iterable<FieldEdit>): Regist
   return next
 }
 
-/** Last writer by hybrid logical clock, and the losers that the winner does not descend from (DESIGN §7). */
+/** Last writer by hybrid logical clock, and the losers that the winner does not descend from. */
 export function readRegister(register: Register): FieldState {
   let winner: FieldEdit | null = null
   const overwritten = new Set<string>()

@@ -1,4 +1,4 @@
-/** Stamps further ahead of ring time than this are held, not merged (DESIGN §7). */
+/** Stamps further ahead of ring time than this are held, not merged. */
 export const FUTURE_MS_MAX = 60_000
 const COUNTER_MAX = 999_999
 

@@ -7,7 +7,7 @@ export type OpAuthor = { nodeId: string; admitter: boolean }
 export type RightsVerdict = { ok: true } | { ok: false; reason: 'not-its-own' | 'needs-admitter' }
 
 /**
- * Who may sign which kind of op (DESIGN §7, THREATS 25). A worker tells what it has and does itself; what a person decides (titles, trash,
+ * Who may sign which kind of op (THREATS 25). A worker tells what it has and does itself; what a person decides (titles, trash,
  * names, settings, who is signed in) is signed by an admitter, so that a camera stolen from a shed decides nothing. Captures belong to the log they are in.
  */
 const RIGHTS: Record<OpKind, 'member' | 'own-node' | 'admitter'> = {

@@ -49,7 +49,7 @@ export function addSessions(before: Sessions, entries: Iterable<OpFeedEntry>): S
 }
 
 /**
- * The sessions that are open. Ending wins (DESIGN §7): over a start of the same cookie whatever the stamps say, and the end of all over every
+ * The sessions that are open. Ending wins: over a start of the same cookie whatever the stamps say, and the end of all over every
  * start that was made unseen of it, on the other side of a cut too: there somebody may have signed in with the password that was changed here.
  */
 export function openSessions({ starts, ended, endOfAll }: Sessions, nowMs: number): Map<string, RingSession> {

@@ -65,7 +65,7 @@ export function readSet(edits: Iterable<SetEdit>, rule: SetRule): string[] {
 
 /**
  * As `readSet` with `remove-wins`, for a set that must never be empty (a ring's owners): when merging leaves nobody, the latest removal is
- * void, and so on until somebody is in (DESIGN §7).
+ * void, and so on until somebody is in.
  * @returns the elements, and the ids of the removals that were voided (latest first). Nobody was ever added: both empty.
  */
 export function readNeverEmptySet(edits: Iterable<SetEdit>): { elements: string[]; voided: string[] } {

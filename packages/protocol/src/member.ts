@@ -10,7 +10,7 @@ import { JsonValue, PlanState, Role, ServiceName, SignedPlan, Term } from './pla
  * Between a member and the leader, over the node API. A member holds one GET /v1/plan, and tells what it does by POST /v1/report.
  */
 
-/** GET /v1/plan?hash=<hash of the body it has>&term=<number>&leader=<node id>: held up to 25 s while that is the plan in force, else answered. */
+/** GET /v1/plan?hash=<hash of the body it has>&term=<number>-<node id>: held 25–30 s while that is the plan in force, else answered. */
 export const MemberPlanAnswer = z.object({ version: z.literal(1), plan: SignedPlan })
 export type MemberPlanAnswer = z.infer<typeof MemberPlanAnswer>
 

@@ -2,7 +2,7 @@ import * as z from 'zod/mini'
 import type { Json } from './canonical.ts'
 import { CameraId, NodeId, Sha256Hex, Signature, PublicKey, UnixMs } from './ids.ts'
 
-/** The parts of the agent that a plan can start (DESIGN §6). */
+/** The parts of the agent that a plan can start. */
 export const SERVICE_NAMES = [
   'supervisor',
   'discovery',

@@ -4,7 +4,7 @@ import { RingPlace } from './join.ts'
 import { ROSTER_RECORDS_MAX, RosterRecord } from './roster.ts'
 
 /*
- * Two claimed rings that find each other on the LAN, and one that goes over to the other (DESIGN §4). Open routes of the node API.
+ * Two claimed rings that find each other on the LAN, and one that goes over to the other. Open routes of the node API.
  */
 
 /** That a ring belongs to somebody, by word of who is not a machine of it. */

@@ -315,7 +315,7 @@ export class Properties implements Watcher {
 
   /**
    * Where a clock of the ring follows a time server the last edit counts. Without one a later stamp is no later edit: what an author stamped by
-   * a clock that was ahead is issued again once ring time has stepped back (DESIGN §7), maybe after the last edit; and a machine that is gone
+   * a clock that was ahead is issued again once ring time has stepped back, maybe after the last edit; and a machine that is gone
    * may have stamped ahead by up to a minute. Then the last edit must still be seen beside it, as a conflict: nothing is lost in silence.
    */
   private checkLastEdit(node: SimNode, group: readonly SimNode[]): void {

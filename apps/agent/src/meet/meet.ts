@@ -30,7 +30,7 @@ export interface MeetPorts {
   readonly changed: () => void
 }
 
-/** Two rings of one owner that find each other become one (DESIGN §4). */
+/** Two rings of one owner that find each other become one. */
 export class Meet {
   private readonly ports: MeetPorts
   private readonly door: MeetDoor

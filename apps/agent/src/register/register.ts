@@ -42,7 +42,7 @@ export interface Registered {
 }
 
 /**
- * Redeems a join token for this machine (DESIGN §4): the server proves the pinned key, then this machine proves the token's seed and its
+ * Redeems a join token for this machine: the server proves the pinned key, then this machine proves the token's seed and its
  * own key. Repeating it is harmless, also after a lost answer.
  * @throws ThatdamError with a sentence for the person.
  */

@@ -7,7 +7,7 @@ import type { StatePaths } from './paths.ts'
 import { readRing } from './ring.ts'
 
 /*
- * The replacement of this machine's key (DESIGN §4, THREATS 7). Each step is on the disk before the next one, and a start takes those that are left:
+ * The replacement of this machine's key (THREATS 7). Each step is on the disk before the next one, and a start takes those that are left:
  *
  *   next key written ──▶ record signed by the old key ──▶ key switched ──▶ first use signed by the new key
  *   identity.json        roster.jsonl                     identity.json    roster.jsonl

@@ -41,7 +41,7 @@ export type OpSyncStatus = {
 }
 
 /**
- * Brings this node's logs and those of its peers to the same state (DESIGN §7): compares and asks every other second, at rest less often, pushes what was just
+ * Brings this node's logs and those of its peers to the same state: compares and asks every other second, at rest less often, pushes what was just
  * appended at once, and knows what is on a second machine's disk. No sockets: `call` asks, and who is asked answers by `answer`.
  */
 export class OpSync {

@@ -19,7 +19,7 @@ export interface Elected {
 }
 
 /**
- * Who leads, as a pure function of the alive roster (DESIGN §5): every node computes it alone and comes to the same answer.
+ * Who leads, as a pure function of the alive roster: every node computes it alone and comes to the same answer.
  * `pinnedLeader` is the owner's choice; it is followed when that node is eligible and awake.
  */
 export function elect(roster: {

@@ -11,7 +11,7 @@ const JITTER_MS_MAX = 100
 const RESTLESS_MS = 100
 
 /**
- * Leadership by rank, with terms and leases (DESIGN §5). No quorum: cut off, each side has its leader, and terms fence.
+ * Leadership by rank, with terms and leases. No quorum: cut off, each side has its leader, and terms fence.
  *
  *                 lease ended, settled, my turn           nobody hears a leader
  *     ┌───────────┐ ───────────────────────▶ ┌────────┐ ───────────────────────▶ ┌─────────┐

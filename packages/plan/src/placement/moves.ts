@@ -12,7 +12,7 @@ export interface Copy {
 }
 
 export interface Moves {
-  /** Copies to make, in order; `repair` before `rebalance` (DESIGN §7). */
+  /** Copies to make, in order; `repair` before `rebalance`. */
   readonly copies: readonly Copy[]
   /** Holders whose copy is one too many. Each may delete it only with the promises of the others. */
   readonly surplus: readonly NodeId[]

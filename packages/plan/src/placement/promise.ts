@@ -60,7 +60,7 @@ interface Seek {
 }
 
 /**
- * The surplus copies of one node (DESIGN §7).
+ * The surplus copies of one node.
  *
  *               ask the others             all needed promised         deleted
  *     keeping ─────────────────▶ seeking ─────────────────────▶ deleting ──────▶ gone

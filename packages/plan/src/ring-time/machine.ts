@@ -44,7 +44,7 @@ export interface RingTimeState {
 }
 
 /**
- * Ring time (DESIGN §5): the median of the reachable clocks, those that follow a time server first; a node alone goes by its own. Where none in
+ * Ring time: the median of the reachable clocks, those that follow a time server first; a node alone goes by its own. Where none in
  * reach follows one, but some did, what they said then goes on to count for a day: who knew the time does not lose it with its one teacher.
  *
  *     own clock ──▶ told to a member, with the clocks of others ──▶ held there while its owner answers ──▶ median of the same few everywhere

@@ -9,7 +9,7 @@ export type Pool = (typeof POOLS)[number]
 export const PRIORITIES = ['local', 'distributed', 'external'] as const
 export type Priority = (typeof PRIORITIES)[number]
 
-/** A unit of queued work, as far as sharing it out is concerned (DESIGN §9). Leases and fences are the queue's. */
+/** A unit of queued work, as far as sharing it out is concerned. Leases and fences are the queue's. */
 export interface Job {
   /** Unique in the queue; equal turns are broken by its text. */
   readonly jobId: string

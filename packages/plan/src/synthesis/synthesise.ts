@@ -33,7 +33,7 @@ const RULES = [leaderServices, standbyServices, deviceServices, mediaServices]
 const ORDER: ReadonlyMap<string, number> = new Map(SERVICE_NAMES.map((name, index) => [name, index]))
 
 /**
- * What every member should run (DESIGN §6). Same roster, settings and policy → same bytes of canonical JSON, whatever the order of arrival.
+ * What every member should run. Same roster, settings and policy → same bytes of canonical JSON, whatever the order of arrival.
  * In a ring without a leader each member gets the plan it would have alone.
  */
 export function synthesise(input: SynthesisInput): Synthesis {
