@@ -2,14 +2,17 @@
  * A viewer by WHEP (RFC draft: one POST with our offer, the answer in 201, DELETE on Location ends it).
  *
  *   connecting ── answer, track, frames ─▶ playing ── frames stop ─▶ connecting (POST again)
- *        └── two tries without a frame ─▶ at rest for a minute ─▶ connecting
+ *        ├── no answer: the machine or its camera is away ─▶ connecting, every other second
+ *        └── twice an answer and no frame ─▶ at rest for a minute ─▶ connecting
  */
 
 const GATHER_MS_MAX = 1_000
 const FIRST_FRAME_MS_MAX = 6_000
 const FRAMES_STOPPED_MS = 3_000
 const CHECK_MS = 500
-/** After so many tries without a frame WebRTC does not come through here, and is tried only now and then. */
+const AGAIN_MS = 300
+const AWAY_MS = 2_000
+/** After so many answers without a frame WebRTC does not come through here, and is tried only now and then. */
 const TRIES_AT_ONCE = 2
 const AT_REST_MS = 60_000
 const POST_MS_MAX = 8_000
@@ -19,7 +22,7 @@ export interface WhepOptions {
   video: HTMLVideoElement
   /** A frame was drawn after connecting. */
   onPlaying: () => void
-  /** The picture stopped and is asked for again. */
+  /** There is no picture: it stopped, or did not come, and is asked for again. */
   onStalled: () => void
 }
 
@@ -33,15 +36,16 @@ export function playWhep(options: WhepOptions): () => void {
 async function run(options: WhepOptions, signal: AbortSignal): Promise<void> {
   let without = 0
   while (!signal.aborted) {
-    const sawFrames = await session(options, signal).catch(() => false)
+    const sawFrames = await session(options, signal).catch(() => null)
     if (signal.aborted) return
-    without = sawFrames ? 0 : without + 1
-    if (sawFrames) options.onStalled()
-    await wait((without < TRIES_AT_ONCE ? 300 : AT_REST_MS) + Math.random() * 400, signal)
+    options.onStalled()
+    if (sawFrames !== null) without = sawFrames ? 0 : without + 1
+    const pauseMs = sawFrames === null ? AWAY_MS : without < TRIES_AT_ONCE ? AGAIN_MS : AT_REST_MS
+    await wait(pauseMs + Math.random() * 400, signal)
   }
 }
 
-/** One connection, until its frames stop. @returns whether there were any. */
+/** One connection, until its frames stop. @returns whether there were any. @throws when nothing answers. */
 async function session({ url, video, onPlaying }: WhepOptions, signal: AbortSignal): Promise<boolean> {
   const connection = new RTCPeerConnection({ iceServers: [] })
   let location: string | null = null
