@@ -46,6 +46,15 @@ async function open(nodeId: string, changes: Partial<LeadershipOptions> = {}): P
   return leadership
 }
 
+/** One that may not lead, and knows who may. */
+async function openZero(ranking: readonly string[]): Promise<Leadership> {
+  let rests = 0
+  const leadership = await open('zero', { rested: () => void rests++ })
+  leadership.roster(ranking, new Set(['zero', ...ranking]))
+  await until('it knows its ring', () => rests > 0)
+  return leadership
+}
+
 const alone = (leadership: Leadership, nodeId: string): void => leadership.roster([nodeId], new Set([nodeId]))
 
 test('alone in its ring a node leads, and its term is on disk before it may order', async () => {
@@ -65,8 +74,7 @@ test('a term is never used again after a restart', async () => {
 })
 
 test('who may not lead follows, and takes orders of the latest term only', async () => {
-  const leadership = await open('zero')
-  leadership.roster([], new Set(['zero']))
+  const leadership = await openZero(['pi'])
   expect(leadership.accept({ number: 5, nodeId: 'pi' })).toBe(true)
   const file = path.join(directory, 'zero.json')
   await until('the term is noted', () => !leadership.accept({ number: 4, nodeId: 'pi' }))
@@ -76,8 +84,7 @@ test('who may not lead follows, and takes orders of the latest term only', async
 })
 
 test('an order of an earlier term is refused from the moment on that one of a later term was taken', async () => {
-  const leadership = await open('zero')
-  leadership.roster([], new Set(['zero']))
+  const leadership = await openZero(['pi'])
   const orders = [5, 6, 5, 6, 4, 7, 6].map((number) => leadership.accept({ number, nodeId: 'pi' }))
   expect(orders).toEqual([true, true, false, true, false, true, false])
 })
@@ -85,15 +92,12 @@ test('an order of an earlier term is refused from the moment on that one of a la
 test('while a later term is on its way to the disk, orders of earlier ones are refused already', async () => {
   // A tick between would take turns of its own.
   clearInterval(beat)
-  let rests = 0
-  const leadership = await open('zero', { rested: () => void rests++ })
-  leadership.roster(['pi', 'win'], new Set(['zero', 'pi', 'win']))
-  expect(leadership.accept({ number: 5, nodeId: 'pi' })).toBe(true)
-  await until('its term is on the disk', () => rests > 0)
+  const leadership = await openZero(['pi', 'win'])
   leadership.receive('win', { kind: 'heartbeat', term: { number: 6, nodeId: 'win' }, uptimeMs: 1_000, returning: [] })
   // The write has begun, and takes longer than this.
   for (let turn = 0; turn < 3; turn++) await Promise.resolve()
   expect(leadership.accept({ number: 5, nodeId: 'pi' })).toBe(false)
+  expect(leadership.accept({ number: 6, nodeId: 'win' })).toBe(true)
 })
 
 test('a term that cannot be written is never used, nor tried again and again at once', async () => {

@@ -82,7 +82,7 @@ export interface Election<State> {
   step(state: State, event: ElectionEvent, now: Now, random: number): Step<State>
   /** The term under which an order may be given at this instant; null when this node may not give any. Asked before each order. */
   mayOrder(state: State, now: Now): Term | null
-  /** Whether an order of this term may be carried out here. Ask before the `order` event. */
+  /** Whether an order of this term may be carried out here: of one that may lead, and no earlier than any seen. Ask before the `order` event. */
   accepts(state: State, term: Term): boolean
   /** When the next tick is due, by the monotonic clock: also without anything to do, or the machine could not tell that it stood still. */
   tickDueMs(state: State): number

@@ -1,6 +1,7 @@
 import type { NodeId } from '@thatdam/protocol/ids'
 import type { Term } from '@thatdam/protocol/plan'
 import type { Election, ElectionEvent, ElectionMessage, Now, Step } from './contract.ts'
+import { credible, mayBeLed } from './credible.ts'
 import { answerWhileFollowing, tickFollowing } from './following.ts'
 import { answerWhileLeading, resign, tickLeading } from './leading.ts'
 import { chain, done, ELECTION_TIMING, follow, isLeaseRunning, note, type ElectionState, type ElectionTiming } from './state.ts'
@@ -57,7 +58,7 @@ export const electionWith = (timing: ElectionTiming): Election<ElectionState> =>
   },
 
   accepts(state, term) {
-    return state.highest === null || compareTerms(state.clusterId, term, state.highest) >= 0
+    return mayBeLed(state, term) && (state.highest === null || compareTerms(state.clusterId, term, state.highest) >= 0)
   },
 
   tickDueMs(state) {
@@ -99,7 +100,7 @@ function handle(state: ElectionState, event: ElectionEvent, now: Now): Step<Elec
       return chain(done(withRoster(state, event.ranking, event.alive, now)), (next) => tick(next, now))
     case 'message':
       // A second machine with this one's id, or an echo: a follower would take itself for its leader.
-      return event.from === state.nodeId ? done(state) : answer(state, event.from, event.message, now)
+      return event.from === state.nodeId ? done(state) : hearOut(state, event.from, event.message, now)
     case 'order':
       return note(state, event.term)
     case 'stop':
@@ -110,6 +111,11 @@ function handle(state: ElectionState, event: ElectionEvent, now: Now): Step<Elec
 
 const tick = (state: ElectionState, now: Now): Step<ElectionState> =>
   state.phase.kind === 'leading' ? tickLeading(state, now) : tickFollowing(state, now)
+
+function hearOut(state: ElectionState, from: NodeId, message: ElectionMessage, now: Now): Step<ElectionState> {
+  const counts = credible(state, from, message)
+  return counts === null ? done(state) : answer(state, from, counts, now)
+}
 
 const answer = (state: ElectionState, from: NodeId, message: ElectionMessage, now: Now): Step<ElectionState> =>
   state.phase.kind === 'leading' ? answerWhileLeading(state, from, message, now) : answerWhileFollowing(state, from, message, now)
