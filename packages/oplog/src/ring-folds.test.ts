@@ -164,6 +164,20 @@ const said = (nodeId: string, ramBytes: number, ms: number): OpFeedEntry =>
 const ram = (entries: OpFeedEntry[]): unknown =>
   Object.fromEntries([...addFacts(NO_FACTS, entries)].map(([id, one]) => [id, one.facts.ramBytes]))
 
+test('facts: the least that a node ever said it was stays, whatever it says later and in whatever order that comes', () => {
+  const zero = entry(
+    { kind: 'node.facts', nodeId: 'cam', facts: { ...FACTS, powerClass: 'zero', ramBytes: 5 }, sealKey: 'k'.repeat(43) },
+    4,
+    undefined,
+    'cam',
+  )
+  const all = [said('cam', 9, 3), zero, said('cam', 70, 8)]
+  for (const order of [all, all.toReversed(), [...all.slice(1), ...all]]) {
+    const told = addFacts(NO_FACTS, order).get('cam')
+    expect([told?.facts.ramBytes, told?.facts.powerClass, told?.least]).toEqual([70, 'pi', { isZero: true, ramBytes: 5 }])
+  }
+})
+
 test('facts: of each node what it said last, whatever the order', () => {
   const all = [said('pi', 1, 5), said('win', 2, 3), said('pi', 3, 9), said('pi', 4, 7)]
   expect(ram(all)).toEqual({ pi: 3, win: 2 })

@@ -156,7 +156,8 @@ export class Agent {
     if (left > 0) log.warn(`ended ${left} process group(s) that the agent before had left`)
     await this.openState()
     await mkdir(env.casRoot, { recursive: true, mode: 0o700 })
-    this.shared = new Shared({ identity: this.identity, oplog: this.oplog, host: this.ring, changed: () => this.sharedChanged() })
+    const notice = (sentence: string): void => this.notice(sentence)
+    this.shared = new Shared({ identity: this.identity, oplog: this.oplog, host: this.ring, changed: () => this.sharedChanged(), notice })
     const sayDamage = (aside: string, error: unknown): void =>
       log.warn(`The browser sessions could not be read: everybody signs in again. The file was kept as ${aside}.`, error)
     this.sessions = new SessionStore(paths.sessions, sayDamage, this.shared.owner)

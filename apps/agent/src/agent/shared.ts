@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { OpLog } from '@thatdam/oplog/disk/log'
+import { heldToLeast } from '@thatdam/plan/election/elect'
 import type { Json } from '@thatdam/protocol/canonical'
 import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { NodeSettings } from '@thatdam/protocol/settings'
@@ -17,6 +18,8 @@ export interface SharedPorts {
   readonly host: RingHost
   /** Ops of the ring were taken in: facts or wishes of a machine, the policy, a secret, a session. */
   readonly changed: () => void
+  /** A sentence for the owner. */
+  readonly notice: (sentence: string) => void
 }
 
 /** What the members of a ring know of each other and of their owner: all of it lies in the ops that each of them carries. */
@@ -26,9 +29,13 @@ export class Shared {
   private readonly identity: Identity
   private readonly oplog: OpLog
   private readonly teller: FactsTeller
+  private readonly notice: (sentence: string) => void
+  /** Told of once. */
+  private readonly doubted = new Set<string>()
 
-  constructor({ identity, oplog, host, changed }: SharedPorts) {
+  constructor({ identity, oplog, host, changed, notice }: SharedPorts) {
     this.identity = identity
+    this.notice = notice
     this.oplog = oplog
     this.state = new RingState(oplog, () => host.part.clock.nowMs())
     this.owner = new SharedOwner({ identity, oplog, state: this.state, store: () => host.store })
@@ -47,14 +54,27 @@ export class Shared {
 
   /** This machine as every member plans with it: by what it told, so that all plan the same. Null before it told anything. */
   own(settings: NodeSettings): KnownOf | null {
-    const told = this.state.factsOf(this.identity.nodeId)
-    return told && { facts: told.facts, settings }
+    const facts = this.factsOf(this.identity.nodeId)
+    return facts && { facts, settings }
   }
 
   /** Another member by what it told of itself and what the owner wishes of it. */
   other(nodeId: string): KnownOf | null {
+    const facts = this.factsOf(nodeId)
+    return facts && { facts, settings: this.state.settingsOf(nodeId) }
+  }
+
+  private factsOf(nodeId: string): NodeFacts | null {
     const told = this.state.factsOf(nodeId)
-    return told && { facts: told.facts, settings: this.state.settingsOf(nodeId) }
+    if (told === null) return null
+    const facts = heldToLeast(told.facts, told.least)
+    if (facts !== told.facts && !this.doubted.has(nodeId)) {
+      this.doubted.add(nodeId)
+      this.notice(
+        `${nodeId} says that it is a stronger machine than the one that came into this ring. It keeps its old duties and never leads. If its card was moved to another machine: take ${nodeId} out, and let it in again with another NODE_ID.`,
+      )
+    }
+    return facts
   }
 
   /** What a machine's owner wishes of it, told by that machine, signed here: only where this machine is an admitter. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { CLUSTER_ID, machine } from '@thatdam/testkit/profiles/machine'
-import { elect, ineligible, rankKey, tier } from './elect.ts'
+import { elect, heldToLeast, ineligible, rankKey, tier } from './elect.ts'
 
 const ring = (...nodes: ReturnType<typeof machine>[]) => elect({ clusterId: CLUSTER_ID, nodes })
 
@@ -66,4 +66,12 @@ test('equal machines are ordered by their keys, not by their names', () => {
   const elected = ring(...names.map((nodeId) => machine('win11-editor', { nodeId })))
   const expected = names.toSorted((a, b) => (rankKey(CLUSTER_ID, a, 0) < rankKey(CLUSTER_ID, b, 0) ? -1 : 1))
   expect(elected.ranking).toEqual(expected)
+})
+
+test('a machine that could not lead once never leads, whatever it says of itself later; others grow as they like', () => {
+  const { facts } = machine('pi5-desktop')
+  const held = (isZero: boolean, ramBytes: number) =>
+    ineligible(machine('pi5-desktop', { facts: heldToLeast(facts, { isZero, ramBytes }) }))
+  expect([held(true, 512_000_000), held(false, 1_023_000_000), held(false, 2_000_000_000)]).toEqual(['zero', 'small-memory', null])
+  expect(heldToLeast(facts, { isZero: false, ramBytes: 2_000_000_000 })).toBe(facts)
 })

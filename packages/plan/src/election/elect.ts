@@ -1,5 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import type { NodeFacts } from '@thatdam/protocol/facts'
 import type { ClusterId, NodeId } from '@thatdam/protocol/ids'
 import { byText, type PlannedNode } from '../roster-view.ts'
 
@@ -33,6 +34,16 @@ export function elect(roster: {
     roster.pinnedLeader ?? null,
   )
   return { leader: ranking[0] ?? null, standbys: ranking.slice(1, 1 + STANDBYS_MAX), ranking }
+}
+
+/**
+ * Facts as the ring plans with them: a machine that could not lead at one time cannot later, whatever it says of itself. Who stands by is made an
+ * admitter, and a camera from the shed, in the hands of a thief, would only have to call itself a workstation.
+ */
+export function heldToLeast(facts: NodeFacts, least: { readonly isZero: boolean; readonly ramBytes: number }): NodeFacts {
+  if (least.isZero && facts.powerClass !== 'zero') return { ...facts, powerClass: 'zero' }
+  if (least.ramBytes < LEADER_RAM_BYTES_MIN && facts.ramBytes > least.ramBytes) return { ...facts, ramBytes: least.ramBytes }
+  return facts
 }
 
 /** Why a node never leads nor stands by; null when it may. */
