@@ -65,9 +65,14 @@ export class SharedOwner implements SharedSessions {
     this.append([this.secretOf(hash)])
   }
 
-  /** A password that was set before the ring could share it. */
+  /**
+   * A password that was set before the ring could share it. By its founder alone: whoever came later may not have heard yet of the ring's, and would
+   * replace it by its own.
+   */
   publishFirst(passwordHash: string | null): void {
-    if (passwordHash !== null && this.edit === null && this.maySign()) this.append([this.secretOf(passwordHash)])
+    const { identity, store } = this.ports
+    const isFounder = store().founding.body.founder.nodeId === identity.nodeId
+    if (passwordHash !== null && isFounder && this.edit === null && this.maySign()) this.append([this.secretOf(passwordHash)])
   }
 
   find(cookieHash: string): ReturnType<SharedSessions['find']> {
