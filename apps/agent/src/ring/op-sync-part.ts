@@ -39,6 +39,7 @@ export class OpSyncPart {
   readonly sync: OpSync
   private readonly ports: OpSyncPartPorts
   private known: { readonly roster: Roster; readonly version: number; readonly authors: OpAuthors } | null = null
+  private judgedBy: OpAuthors | null = null
 
   constructor(ports: OpSyncPartPorts) {
     this.ports = ports
@@ -74,9 +75,12 @@ export class OpSyncPart {
     }
   }
 
-  /** The roster, or a former ring's, changed: what its authors wrote may count differently now. */
+  /** The roster, or a former ring's, may have changed: what its authors wrote may count differently now. Judging reads all batches and waits for the disk. */
   rosterChanged(): void {
-    const { withdrawn } = this.ports.oplog.rejudge(this.authors())
+    const authors = this.authors()
+    if (authors === this.judgedBy) return
+    const { withdrawn } = this.ports.oplog.rejudge(authors)
+    this.judgedBy = authors
     if (withdrawn > 0) this.ports.log.info(`${withdrawn} entries of machines that had no right to them do not count any more`)
   }
 
