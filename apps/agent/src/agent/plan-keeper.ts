@@ -34,6 +34,8 @@ export class PlanKeeper {
   private current: SignedPlan | null = null
   private goodPlan: Plan | null = null
   private said: readonly string[] = []
+  /** Hash of the body that was last given out to be run: what is on the disk may not have been. */
+  private given: string | null = null
   /** What others run, as this node would plan it: who keeps which logs, it has to know without asking. */
   private layout: ReadonlyMap<string, PlanBody> = new Map()
 
@@ -46,6 +48,7 @@ export class PlanKeeper {
   async load(): Promise<void> {
     const { paths } = this.options
     this.current = await this.readOrSetAside(paths.plan)
+    this.given = this.current?.envelope.bodyHash ?? null
     const good = await this.readOrSetAside(paths.goodPlan)
     this.goodPlan = good && planOf(good)
   }
@@ -101,14 +104,18 @@ export class PlanKeeper {
     const own = synthesise({ clusterId, nodes, policy: policy(), leader: null })
     this.said = own.warnings.map(({ sentence }) => sentence)
     const body = own.plans.get(identity.nodeId)
-    if (!body || this.current?.envelope.bodyHash === planBodyHash(body)) return null
-    return await this.keep(signPlan(identity.key, body, ownTerm(identity.nodeId), (this.current?.envelope.revision ?? 0) + 1))
+    if (!body) return null
+    if (this.current?.envelope.bodyHash !== planBodyHash(body)) {
+      await this.keep(signPlan(identity.key, body, ownTerm(identity.nodeId), (this.current?.envelope.revision ?? 0) + 1))
+    }
+    return this.giveOut()
   }
 
-  /** From the leader, checked and accepted. @returns null when nothing else is to run than before. */
+  /** From the leader, checked and accepted. @returns null when nothing else is to run than before, or when a later leader was heard meanwhile. */
   async take(plan: SignedPlan): Promise<Plan | null> {
     this.said = []
-    return await this.keep(plan)
+    await this.keep(plan)
+    return this.options.host.part.leadership.accept(plan.envelope.term) ? this.giveOut() : null
   }
 
   async keepGood(plan: Plan): Promise<void> {
@@ -124,10 +131,10 @@ export class PlanKeeper {
     if (!this.leadsUnder(term)) return null
     this.said = this.book.warnings.map(({ sentence }) => sentence)
     const own = this.book.of(identity.nodeId)
-    if (own === null || own === this.current) return null
-    const plan = await this.keep(own)
+    if (own === null) return null
+    if (own !== this.current) await this.keep(own)
     // It may have stood still while the disk was written: then somebody else's plan is on its way.
-    return this.leadsUnder(term) ? plan : null
+    return this.leadsUnder(term) ? this.giveOut() : null
   }
 
   private leadsUnder(term: Term): boolean {
@@ -135,14 +142,18 @@ export class PlanKeeper {
     return now !== null && now.number === term.number && now.nodeId === term.nodeId
   }
 
-  private async keep(plan: SignedPlan): Promise<Plan | null> {
-    const { paths, log } = this.options
-    const isSame = this.current?.envelope.bodyHash === plan.envelope.bodyHash
-    await writeFileDurable(paths.plan, `${JSON.stringify(plan)}\n`)
+  private async keep(plan: SignedPlan): Promise<void> {
+    await writeFileDurable(this.options.paths.plan, `${JSON.stringify(plan)}\n`)
     this.current = plan
-    if (isSame) return null
-    log.info(`new plan ${plan.envelope.bodyHash.slice(0, 12)}: ${plan.body.services.map((service) => service.name).join(', ')}`)
-    return planOf(plan)
+  }
+
+  /** What is on the disk, to be run; null when that was given out already. */
+  private giveOut(): Plan | null {
+    if (this.current === null || this.given === this.current.envelope.bodyHash) return null
+    const plan = planOf(this.current)
+    this.given = plan.hash
+    this.options.log.info(`new plan ${plan.hash.slice(0, 12)}: ${plan.body.services.map((service) => service.name).join(', ')}`)
+    return plan
   }
 
   private async readOrSetAside(path: string): Promise<SignedPlan | null> {

@@ -110,7 +110,8 @@ export class RingDoor {
       if (raised !== null) log.info(`${nodeId} stands by, and may let machines in from now on`)
       isAny ||= raised !== null
     }
-    if (isAny) await host.part.spread()
+    // Nobody waits for it: a machine that does not answer would keep the leader from its own plan.
+    if (isAny) void host.part.spread()
   }
 
   /** After each change of the roster: what an admitter owes the ring. */
@@ -167,7 +168,7 @@ export class RingDoor {
     const { nodeId, publicKey, bootCounter } = decision
     await store.edit(identity.key, (desk) => (desk.roster.byKey.has(publicKey) ? null : admit(desk, { nodeId, publicKey, bootCounter })))
     log.info(`${nodeId} was let into the ring: the cloud vouches for its join token`)
-    await host.part.spread()
+    void host.part.spread()
     this.ports.changed()
   }
 
