@@ -84,6 +84,11 @@ export class RosterKeeper {
     })
   }
 
+  /** Resolves when every change that was asked for until now is on the disk, or has failed. */
+  async settled(): Promise<void> {
+    await this.#last
+  }
+
   #look(incoming: readonly RosterRecord[]): Merged {
     return mergeRecords(this.#records, incoming, { roster: this.#roster, verify: verifySignature })
   }

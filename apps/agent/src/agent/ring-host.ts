@@ -7,6 +7,8 @@ import { RingPart, type RingPartPorts } from '../ring/ring-part.ts'
 import { foundRing } from '../state/ring.ts'
 import { RosterStore, writeRoster, type RingRecords } from '../ring/roster-store.ts'
 
+const LEAVE_AGAIN_MS = 60_000
+
 export type RingHostPorts = Omit<RingPartPorts, 'store'> & {
   /** The roster of each ring that it leaves is kept there. */
   readonly formers: Formers
@@ -100,12 +102,21 @@ export class RingHost {
     const old = this.current
     await this.ports.leaving()
     await old.stop()
-    // A copy first: there is a roster at every moment.
-    await formers.keep({ fingerprint: old.store.fingerprint, records: old.store.all() })
-    await writeRoster(paths.roster, { genesis, later })
-    log.info(`this machine now belongs to the ring ${genesis.body.clusterId}`)
-    const store = new RosterStore(paths.roster, { genesis, later })
-    const { announcedCount } = old.discovery
+    await old.store.leave()
+    let ring: RingRecords = { genesis: old.store.founding, later: old.store.later() }
+    try {
+      // A copy first: there is a roster at every moment.
+      await formers.keep({ fingerprint: old.store.fingerprint, records: old.store.all() })
+      await writeRoster(paths.roster, { genesis, later })
+      ring = { genesis, later }
+      log.info(`this machine now belongs to the ring ${genesis.body.clusterId}`)
+    } finally {
+      // Whatever the disk said, this machine goes on being heard, in the ring that the disk names.
+      await this.enter(new RosterStore(paths.roster, ring), old.discovery.announcedCount)
+    }
+  }
+
+  private async enter(store: RosterStore, announcedCount: number): Promise<void> {
     this.current = await RingPart.open({ ...this.ports, store, announcedCount })
     this.watch()
     if (this.started) await this.current.start()
@@ -115,9 +126,15 @@ export class RingHost {
   private watch(): void {
     const { store } = this
     store.onChange(() => {
-      if (store.member(this.ports.identity.nodeId) !== null) return
-      this.moving = this.moving.catch(() => {}).then(() => this.leaveNow())
-      this.moving.catch((error: unknown) => this.ports.log.error('this machine could not go on by itself after it left its ring', error))
+      if (store.member(this.ports.identity.nodeId) === null) this.leave()
+    })
+  }
+
+  private leave(): void {
+    this.moving = this.moving.catch(() => {}).then(() => this.leaveNow())
+    this.moving.catch((error: unknown) => {
+      this.ports.log.error('this machine could not go on by itself after it left its ring; it tries again in a minute', error)
+      setTimeout(() => this.leave(), LEAVE_AGAIN_MS).unref()
     })
   }
 

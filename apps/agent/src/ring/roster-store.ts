@@ -3,6 +3,7 @@ import { RosterKeeper } from '@thatdam/control/roster-keeper'
 import type { Merged } from '@thatdam/control/roster-sync'
 import type { Signer } from '@thatdam/control/keys'
 import { recordHash, type Member, type Roster } from '@thatdam/control/roster'
+import { ThatdamError } from '@thatdam/protocol/errors'
 import type { GenesisRecord, RosterRecord } from '@thatdam/protocol/roster'
 import { writeFileDurable } from '@thatdam/store/durable'
 
@@ -18,6 +19,7 @@ export class RosterStore {
   readonly keeper: RosterKeeper
   readonly founding: GenesisRecord
   private readonly listeners = new Set<() => void>()
+  private isLeft = false
 
   /** @param path of `roster.jsonl`, whose content `ring` is. */
   constructor(path: string, { genesis, later }: RingRecords) {
@@ -25,7 +27,8 @@ export class RosterStore {
     this.keeper = new RosterKeeper({
       fingerprint: recordHash(genesis.body),
       records: [genesis, ...later],
-      save: (records) => writeRecords(path, records),
+      save: (records) =>
+        this.isLeft ? Promise.reject(new ThatdamError('CONFLICT', 'This machine has left that ring.')) : writeRecords(path, records),
       changed: () => {
         for (const listener of this.listeners) listener()
       },
@@ -98,6 +101,13 @@ export class RosterStore {
   /** Takes others' records in; durable when it resolves. */
   merge(records: readonly RosterRecord[]): Promise<Merged> {
     return this.keeper.add(records)
+  }
+
+  /** The file is another ring's from here on: what was on its way to it is there when this resolves, and nothing comes after. */
+  async leave(): Promise<void> {
+    await this.keeper.settled()
+    this.isLeft = true
+    await this.keeper.settled()
   }
 
   /** Signs one more record, by what is known when its turn comes. Null: nothing was to be changed. */
