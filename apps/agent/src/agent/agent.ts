@@ -104,6 +104,7 @@ export class Agent {
   private allowedRoots: readonly string[] = []
   private bootCounter = 0
   private planning: Promise<void> = Promise.resolve()
+  private isPlanQueued = false
   private wakeFacts = () => {}
   private stopping: Promise<void> | null = null
 
@@ -292,21 +293,24 @@ export class Agent {
     return this.cameras.in(facts, this.settings.cameraNames)
   }
 
-  /** Facts and settings → plan → what runs. One after the other; a later call sees the newest of both. */
+  /** Facts and settings → plan → what runs. One after the other: one is under way, one more waits and will see the newest of both. */
   private plan(): Promise<void> {
-    const before = this.planning
-    this.planning = this.planAfter(before)
+    if (!this.isPlanQueued) {
+      this.isPlanQueued = true
+      this.planning = this.planAfter(this.planning)
+    }
     return this.planning
   }
 
   private async planAfter(before: Promise<void>): Promise<void> {
     await before
+    this.isPlanQueued = false
     if (this.stopping || !this.facts || !this.localApi) return
     try {
       this.shared.tellFacts(this.facts)
       const plan = await this.keeper.next()
       this.ring.part.announce()
-      await this.leadOn()
+      await this.leadOn().catch((error: unknown) => this.options.log.error('the leader could not do all that it owes the ring', error))
       await (plan ? this.applier.apply(plan) : this.applier.reconcile())
     } catch (error) {
       this.options.log.error('the plan could not be made', error)
@@ -316,7 +320,7 @@ export class Agent {
   private async openRing(): Promise<RingHost> {
     const { env, log } = this.options
     const { paths, identity, bootCounter } = this
-    this.formers = await Formers.open({ paths, log, changed: () => this.sync?.rosterChanged() })
+    this.formers = await Formers.open({ paths, log, changed: () => this.judgeAnew() })
     const ports = {
       env,
       paths,
@@ -338,11 +342,20 @@ export class Agent {
         this.version.bump()
         void this.plan()
         void this.consoleBind?.follow()
-        this.sync?.rosterChanged()
+        this.judgeAnew()
         void this.doors?.ringChanged().catch((error: unknown) => log.error('the ring’s recovery key could not be named', error))
       },
     } as const
     return await RingHost.open(ports, await openRing(paths.roster, identity, bootCounter))
+  }
+
+  /** A full disk must not end the agent, which is there to show it: the next change of the ring tries again. */
+  private judgeAnew(): void {
+    try {
+      this.sync?.rosterChanged()
+    } catch (error) {
+      this.options.log.error('what counts of the ring’s edits could not be worked out anew; it is tried again', error)
+    }
   }
 
   private notice(sentence: string): void {
