@@ -200,8 +200,13 @@ export class RingDoor {
       const known = await readJson(paths.ringTokens, RingTokensFile)
       return new RingTokenBook({ clusterId, fingerprint }, known, (file) => writeFileDurable(paths.ringTokens, `${JSON.stringify(file)}\n`))
     }
-    this.book = { fingerprint, tokens: open() }
-    return this.book.tokens
+    const book = { fingerprint, tokens: open() }
+    this.book = book
+    // The disk may do better, or the file be mended, by the next time: only what was opened is kept.
+    book.tokens.catch(() => {
+      if (this.book === book) this.book = null
+    })
+    return book.tokens
   }
 
   private async contextOf({ address }: NodeCall): Promise<RingJoinContext> {

@@ -24,7 +24,15 @@ const member = (nodeId: string, key: KeyPair): Member => ({
   keys: [key.publicKey],
 })
 
-async function serve(members: Member[]): Promise<{ key: KeyPair; port: number; proved: string[]; held: string[] }> {
+interface Served {
+  readonly server: NodeServer
+  readonly key: KeyPair
+  readonly port: number
+  readonly proved: string[]
+  readonly held: string[]
+}
+
+async function serve(members: Member[]): Promise<Served> {
   const key = generateKey()
   const proved: string[] = []
   const held: string[] = []
@@ -38,13 +46,21 @@ async function serve(members: Member[]): Promise<{ key: KeyPair; port: number; p
     routes: () => [
       { method: 'GET', path: '/v1/open', open: true, run: async ({ peer }) => json({ peer: peer?.publicKey ?? null }) },
       { method: 'GET', path: '/v1/held', open: true, run: () => new Promise<never>(() => held.push('asked')) },
+      {
+        method: 'GET',
+        path: '/v1/endless',
+        run: ({ response }) => {
+          response.write('begun')
+          return Promise.resolve(null)
+        },
+      },
       { method: 'GET', path: '/v1/who', run: async (call) => json({ who: memberOf(call).nodeId }) },
     ],
     onProved: (publicKey) => proved.push(publicKey),
     log: () => {},
   })
   opened.push(() => server.close())
-  return { key, port: server.port, proved, held }
+  return { server, key, port: server.port, proved, held }
 }
 
 function clientOf(key: KeyPair, port: number): NodeClient {
@@ -63,6 +79,33 @@ test('a member is known by its key, at each request anew', async () => {
   expect(proved).toEqual([mac.publicKey])
   members.pop()
   await expect(ask()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+})
+
+test('an answer without end ends when its reader is taken out, and no other one', async () => {
+  const [mac, old, fresh] = [generateKey(), generateKey(), generateKey()]
+  // One machine replaced its key, and both are good until the first use of the new one.
+  const members = [member('mac', mac), member('nas', old), member('nas', fresh)]
+  const { server, key, port } = await serve(members)
+  const ends: string[] = []
+  const clients: NodeClient[] = []
+  for (const [name, one] of Object.entries({ mac, old, fresh })) {
+    const client = clientOf(one, port)
+    clients.push(client)
+    const stream = await client.open({ publicKey: key.publicKey, method: 'GET', path: '/v1/endless', timeoutMs: 60_000 })
+    stream.resume().once('error', () => ends.push(name))
+  }
+  server.dropFormer()
+  members.splice(0, 2)
+  server.dropFormer()
+  await until('both are cut', () => ends.length === 2)
+  const [removed, , kept] = clients.map(
+    (client) => (path: string) => client.call({ publicKey: key.publicKey, method: 'GET', path, timeoutMs: 2_000 }),
+  )
+  // It is refused by an answer, and not by a closed door: so it learns that it was removed.
+  await expect(removed?.('/v1/who')).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+  expect((await removed?.('/v1/open'))?.status).toBe(200)
+  expect((await kept?.('/v1/who'))?.body).toEqual({ who: 'nas' })
+  expect(ends.toSorted()).toEqual(['mac', 'old'])
 })
 
 test('a stranger, with a certificate or without, gets open routes and one 401 for all others', async () => {

@@ -74,7 +74,7 @@ const IDLE_MS_MAX = 65_000
 
 /**
  * The node API: one TLS port on which members of the ring prove their keys, and strangers get no further than the open routes. The roster is
- * asked at each request, so that a removed machine is out at once, whatever connection it still holds.
+ * asked at each request, so that a removed machine is out at once, whatever connection it still holds; what runs already ends by `dropFormer`.
  */
 export class NodeServer {
   private readonly options: NodeServerOptions
@@ -85,6 +85,8 @@ export class NodeServer {
   private readonly proved = new Set<string>()
   private known: readonly NodeRoute[] | null = null
   private readonly keys = new WeakMap<TLSSocket, string | null>()
+  /** Answers for members alone that are not over, and the key that each was asked with. */
+  private readonly running = new Map<ServerResponse, string>()
   /** Those still shaking hands too, which the server itself would wait for. */
   private readonly sockets = new FairSockets(CONNECTIONS_MAX)
 
@@ -129,6 +131,14 @@ export class NodeServer {
     return (this.server.address() as AddressInfo).port
   }
 
+  /**
+   * After each change of the roster: whoever is no member any more loses the answers that still run, for some have no end (events, live pictures).
+   * A connection at rest stays: its next request is judged anew, and so it learns of its removal.
+   */
+  dropFormer(): void {
+    for (const [response, publicKey] of this.running) if (this.options.memberOf(publicKey) === null) response.destroy()
+  }
+
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.server.close(() => resolve())
@@ -162,6 +172,7 @@ export class NodeServer {
     if (route === undefined || (route.method !== 'any' && route.method !== request.method)) return { status: 404, body: NOT_FOUND_BODY }
     const address = request.socket.remoteAddress ?? 'unknown'
     if (isMember) {
+      if (route.open !== true && route.former !== true) this.follow(response, peer.publicKey)
       this.remember(holderOf(address))
       this.options.onProved(peer.publicKey, address)
     }
@@ -171,6 +182,11 @@ export class NodeServer {
   private mayShake(holder: string): boolean {
     const nowMs = performance.now()
     return this.handshakes.take(holder, nowMs) && (this.proved.has(holder) || this.strangers.take(nowMs))
+  }
+
+  private follow(response: ServerResponse, publicKey: string): void {
+    this.running.set(response, publicKey)
+    response.once('close', () => this.running.delete(response))
   }
 
   private remember(holder: string): void {

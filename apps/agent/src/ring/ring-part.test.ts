@@ -1,6 +1,9 @@
 import { afterEach, expect, test } from 'vitest'
 import { recordHash } from '@thatdam/control/roster'
 import { remove } from '@thatdam/control/roster-edit'
+import { Addresses } from '../link/addresses.ts'
+import { NodeClient } from '../link/client.ts'
+import type { NodeRoute } from '../link/server.ts'
 import { until } from '../testing/until.ts'
 import type { RingPart } from './ring-part.ts'
 import { admission, foundRing, identities, openPart } from './testing/ring.ts'
@@ -80,4 +83,29 @@ test('who was off when it was put out learns of it when it is back', { timeout: 
   const gone = await openPart(third, records, { address: '127.77.0.3', port: PORT, seeds: SEEDS, ranking: names })
   opened.push(gone)
   await until('it knows', () => gone.store.member(third.nodeId) === null, 15_000)
+})
+
+test('who is put out loses the answer that it still hears', { timeout: 60_000 }, async () => {
+  const members = identities(names.slice(0, 2))
+  const [founder, second] = members
+  if (!founder || !second) throw new Error('two')
+  const endless: NodeRoute = {
+    method: 'GET',
+    path: '/v1/endless',
+    run: ({ response }) => {
+      response.write('begun')
+      return Promise.resolve(null)
+    },
+  }
+  const at = { address: '127.77.0.1', port: PORT, seeds: SEEDS, ranking: names, routes: [endless] }
+  const part = await openPart(founder, foundRing(members), at)
+  opened.push(part)
+  const client = new NodeClient(second.key, second.nodeId, new Addresses({ sighted: () => [] }))
+  const ask = { publicKey: founder.key.publicKey, method: 'GET', path: '/v1/endless', timeoutMs: 60_000 } as const
+  const stream = await client.open(ask, [{ address: at.address, port: part.nodePort }])
+  let isOver = false
+  stream.resume().once('error', () => (isOver = true))
+  await part.store.edit(founder.key, (desk) => remove(desk, second.nodeId))
+  await until('it is cut', () => isOver)
+  client.close()
 })

@@ -347,6 +347,7 @@ export class RingPart {
     this.channel.keepOnly(ids)
     this.addresses.keepOnly(new Set([...members.values()].map((member) => member.publicKey)))
     for (const nodeId of this.heardAtMs.keys()) if (!ids.has(nodeId)) this.heardAtMs.delete(nodeId)
+    this.server.dropFormer()
     this.ports.changed()
   }
 

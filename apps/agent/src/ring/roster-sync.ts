@@ -1,15 +1,20 @@
 import { readJson } from '@thatdam/control/http-io'
 import type { Member } from '@thatdam/control/roster'
 import { idsOf, missing, recordId } from '@thatdam/control/roster-sync'
+import { Buckets } from '@thatdam/discovery/rates'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { RosterExchange, RosterExchangeAnswer, SYNC_RECORDS_MAX } from '@thatdam/protocol/roster-sync'
 import type { NodeClient } from '../link/client.ts'
-import { json, type NodeRoute } from '../link/server.ts'
+import { json, type NodePeer, type NodeRoute } from '../link/server.ts'
 import { parseBody } from './body.ts'
 import type { RosterStore } from './roster-store.ts'
 
 const EXCHANGE_MS_MAX = 5_000
 const BODY_BYTES_MAX = 8 * 1024 * 1024
+/** Of who is no member any more: its records count no more, and all ids that there may be are 350 KB. */
+const FORMER_BYTES_MAX = 400 * 1024
+/** With one such key, which its connection proves and nobody can make up: each question is compared with all records. */
+const FORMER_ASKED = { perSecond: 0.2, burst: 5, keysMax: 256 }
 /** Exchanges at once, and with one member not sooner again than this. */
 const AT_ONCE_MAX = 4
 const AGAIN_MS = 250
@@ -29,6 +34,7 @@ export class RosterSync {
   private readonly options: RosterSyncOptions
   private readonly running = new Set<string>()
   private readonly notBefore = new Map<string, number>()
+  private readonly formerAsked = new Buckets(FORMER_ASKED)
 
   constructor(options: RosterSyncOptions) {
     this.options = options
@@ -65,10 +71,18 @@ export class RosterSync {
       // A machine that was away when it was removed learns of it here.
       former: true,
       run: async ({ request, peer }) => {
-        const exchange = parseBody(RosterExchange, await readJson(request, BODY_BYTES_MAX))
-        return json(await this.answer(exchange, peer?.member !== null))
+        const isMember = peer !== null && peer.member !== null
+        if (!isMember) this.requireFew(peer)
+        const exchange = parseBody(RosterExchange, await readJson(request, isMember ? BODY_BYTES_MAX : FORMER_BYTES_MAX))
+        return json(await this.answer(exchange, isMember))
       },
     }
+  }
+
+  /** Before the body is read: a machine that was put out may be in foreign hands, and ask on and on. */
+  private requireFew(former: NodePeer | null): void {
+    if (this.formerAsked.take(former?.publicKey ?? '', performance.now())) return
+    throw new ThatdamError('TOO_MANY_REQUESTS', 'This machine was removed from the ring, and asks too often why. Try again in a minute.')
   }
 
   private async answer({ fingerprint, ids, records }: RosterExchange, isMember: boolean): Promise<RosterExchangeAnswer> {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { LocalState } from '@thatdam/protocol/local'
 import { ThatdamError } from '@thatdam/protocol/errors'
@@ -13,6 +14,8 @@ const ALIVE_MS = 15_000
 const SETTLE_MS = 200
 /** Listeners at once; each costs a little at every change. */
 const LISTENERS_MAX = 32
+/** A listener that takes nothing for so long is cut: what is told to it waits in this machine's memory. */
+const STANDS_MS_MAX = 60_000
 
 export interface SupervisorPorts {
   readonly version: Version
@@ -20,6 +23,8 @@ export interface SupervisorPorts {
   /** The term under which this node may speak for the ring now; null: it does not lead. */
   readonly orderTerm: () => Term | null
   readonly members: () => LocalState['members']
+  /** Left out: a minute. */
+  readonly standsMsMax?: number
 }
 
 /** What the leader tells of its ring: `/v1/nodes`, `/v1/plans`, `/v1/events`. */
@@ -88,7 +93,7 @@ export class Supervisor {
     }
   }
 
-  /** Ends with the lead: the listener looks for the next leader. */
+  /** Ends with the lead: the listener looks for the next leader. One that reads slowly is told only how things are when it comes to it. */
   private async tell(response: ServerResponse, signal: AbortSignal): Promise<void> {
     const { version, orderTerm } = this.ports
     const told = new Map<string, string>()
@@ -108,9 +113,22 @@ export class Supervisor {
       say('nodes', nodes, JSON.stringify(nodes.nodes.map(({ lastContactMs: _lastContactMs, ...rest }) => rest)))
       const plans = this.plans()
       say('plans', plans, JSON.stringify([plans.plans.map(({ bodyHash }) => bodyHash), plans.warnings]))
+      if (!(await this.isTaken(response, signal))) return
       await version.waitNewer(seen, ALIVE_MS, signal)
       if (version.value === seen) response.write(': alive\n\n')
       else await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
     }
+  }
+
+  /** Waits until what was told has left this machine's memory. False: it did not, and the listener is cut. */
+  private async isTaken(response: ServerResponse, signal: AbortSignal): Promise<boolean> {
+    if (!response.writableNeedDrain) return true
+    const limit = AbortSignal.timeout(this.ports.standsMsMax ?? STANDS_MS_MAX)
+    const isTaken = await once(response, 'drain', { signal: AbortSignal.any([signal, limit]) }).then(
+      () => true,
+      () => false,
+    )
+    if (!isTaken) response.destroy()
+    return isTaken
   }
 }

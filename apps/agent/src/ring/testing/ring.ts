@@ -6,6 +6,7 @@ import { generateKey } from '@thatdam/control/keys'
 import { recordHash } from '@thatdam/control/roster'
 import type { RosterRecord } from '@thatdam/protocol/roster'
 import { readEnv } from '../../env.ts'
+import type { NodeRoute } from '../../link/server.ts'
 import type { Log } from '../../log.ts'
 import type { Identity } from '../../state/identity.ts'
 import { statePaths } from '../../state/paths.ts'
@@ -50,7 +51,7 @@ export function admission(admitter: Identity, { nodeId, key }: Identity, cluster
 export async function openPart(
   identity: Identity,
   records: RingRecords,
-  at: { address: string; port: number; seeds: string; ranking: readonly string[] },
+  at: { address: string; port: number; seeds: string; ranking: readonly string[]; routes?: readonly NodeRoute[] },
 ): Promise<RingPart> {
   const stateDir = mkdtempSync(join(tmpdir(), 'thatdam-ring-'))
   const paths = statePaths(stateDir)
@@ -72,7 +73,7 @@ export async function openPart(
     notice: () => {},
     rendezvous: null,
     clockIsSynchronised: () => true,
-    routes: () => [],
+    routes: () => at.routes ?? [],
     presence: () => ({ claimed: true, role: 'worker', consolePort: null }),
     changed: () => opened.part?.rank(at.ranking),
   }
