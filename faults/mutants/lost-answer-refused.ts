@@ -5,8 +5,8 @@ export const mutant: Mutant = {
   patches: [
     {
       file: 'apps/cloud/src/server/control-store.ts',
-      find: 'if (before !== null && existing !== null && existing.organisationId === token.organisationId)',
-      replace: 'if (before !== null && existing === null)',
+      find: 'if (existing?.organisationId !== token.organisationId || existing.revokedAt !== null)',
+      replace: 'if (existing !== null)',
     },
   ],
 }

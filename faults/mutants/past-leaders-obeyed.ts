@@ -5,8 +5,13 @@ export const mutant: Mutant = {
   patches: [
     {
       file: 'packages/plan/src/election/machine.ts',
-      find: 'return state.highest === null || compareTerms(state.clusterId, term, state.highest) >= 0',
-      replace: 'return compareTerms(state.clusterId, term, term) >= 0',
+      find: 'return mayBeLed(state, term) && (state.highest === null || compareTerms(state.clusterId, term, state.highest) >= 0)',
+      replace: 'return mayBeLed(state, term)',
+    },
+    {
+      file: 'apps/agent/src/ring/leadership.ts',
+      find: 'if (isEarlier(this.arriving) || isEarlier(this.taken)) return false',
+      replace: 'if (isEarlier(null)) return false',
     },
   ],
 }
