@@ -19,6 +19,14 @@ export interface SharedSessions {
   ended(cookieHash: string, expiresAtMs: number): void
 }
 
+/** What this machine has of a session. */
+export interface KnownSession {
+  /** Hex. */
+  readonly cookieHash: string
+  readonly kind: 'password' | 'handoff'
+  readonly displayName: string
+}
+
 /** Browser sessions. The cookie is 256 random bits and only its hash is kept: a copy of the file signs nobody in. */
 export class SessionStore {
   private readonly database: DatabaseSync
@@ -68,10 +76,13 @@ export class SessionStore {
     return { sessionId: row.id, kind: row.kind, displayName: row.name }
   }
 
-  /** Null: there is none of this id. */
-  byId(sessionId: string, nowMs = Date.now()): { kind: 'password' | 'handoff'; displayName: string } | null {
-    const row = this.database.prepare('SELECT kind, name FROM session WHERE id = ? AND expires_ms > ?').get(sessionId, nowMs)
-    return row === undefined ? null : { kind: row['kind'] as 'password' | 'handoff', displayName: String(row['name']) }
+  /** Null: there is none of this id, or it ended on another machine. */
+  byId(sessionId: string, nowMs = Date.now()): KnownSession | null {
+    const row = this.database.prepare('SELECT hash, kind, name FROM session WHERE id = ? AND expires_ms > ?').get(sessionId, nowMs)
+    if (row === undefined) return null
+    const cookieHash = Buffer.from(row['hash'] as Uint8Array).toString('hex')
+    if (this.shared?.find(cookieHash) === 'ended') return null
+    return { cookieHash, kind: row['kind'] as KnownSession['kind'], displayName: String(row['name']) }
   }
 
   end(sessionId: string): void {
