@@ -32,7 +32,7 @@ export class DoorMachine {
       signer: identity.key,
       verify: verifySignature,
       clock: Date.now,
-      admitter: () => this.isAdmitter,
+      admitter: () => this.store.member(identity.nodeId)?.admitter === true,
       random: (count) => randomBytes(count),
     })
     this.state = new RingState(this.oplog, Date.now)
@@ -55,11 +55,11 @@ export class DoorMachine {
     return machine
   }
 
-  /** Takes in what the other one wrote into its log of the ring. */
-  hear({ identity: { key }, oplog, isAdmitter }: DoorMachine): void {
-    for (const batch of oplog.batches(oplog.ownLogId('ring'), 1)) {
-      this.oplog.importBatch(batch, { publicKey: key.publicKey, admitter: isAdmitter })
-    }
+  /** Takes in what the other one wrote into its log of the ring, as far as it may by this one's roster. */
+  hear({ identity, oplog }: DoorMachine): void {
+    const { publicKey } = identity.key
+    const author = { publicKey, admitter: this.store.member(identity.nodeId)?.admitter === true }
+    for (const batch of oplog.batches(oplog.ownLogId('ring'), 1)) this.oplog.importBatch(batch, author)
     this.state.absorb()
   }
 
@@ -75,9 +75,5 @@ export class DoorMachine {
     this.sessions.close()
     this.oplog.close()
     rmSync(this.directory, { recursive: true, force: true })
-  }
-
-  private get isAdmitter(): boolean {
-    return this.store.member(this.identity.nodeId)?.admitter === true
   }
 }
