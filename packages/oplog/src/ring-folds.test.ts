@@ -10,7 +10,7 @@ import { addFacts, NO_FACTS } from './latest-facts.ts'
 import { addPolicy, readPolicy } from './policy.ts'
 import { NO_REGISTERS } from './registers.ts'
 import { addSecrets, readSecret } from './secrets.ts'
-import { addSessions, NO_SESSIONS, openSessions, pruneSessions, type Sessions } from './sessions.ts'
+import { addSessions, newEnds, NO_SESSIONS, openSessions, pruneSessions, type Sessions } from './sessions.ts'
 
 const hex = (digit: string, count = 32): string => digit.repeat(count)
 const entry = (body: OpBody, ms: number, id = ms.toString(16).padStart(32, '0'), nodeId = 'pi'): OpFeedEntry => ({
@@ -23,6 +23,9 @@ const shuffled = <T>(all: readonly T[], draws: IterableIterator<number>): T[] =>
     .map((one) => ({ one, draw: draws.next().value as number }))
     .toSorted((a, b) => a.draw - b.draw)
     .map(({ one }) => one)
+
+const end = (cookieHash: string, at: number, id?: string): OpFeedEntry =>
+  entry({ kind: 'session.ended', cookieHash, expiresAtMs: cookieHash === 'all' ? null : 9999 }, at, id)
 
 /** Of two starts with one id and stamp, the one with the smaller text. */
 const keyOf = ({ op: { hlc, id, body } }: OpFeedEntry): string => `${hlc} ${id} ${canonicalJson({ ...body, kind: '' })}`
@@ -98,6 +101,18 @@ describe('sessions', () => {
     const there = start(thief, 500, null)
     expect([...openSessions(addSessions(NO_SESSIONS, [there]), 600).keys()]).toEqual([thief])
     expect([...openSessions(addSessions(here, [there]), 600).keys()]).toEqual([owner])
+  })
+
+  test('each end is new once; the newest end of all stands for every one', () => {
+    const [first, second] = cookies as [string, string]
+    const one = addSessions(NO_SESSIONS, [end(first, 10)])
+    expect(newEnds(NO_SESSIONS, one)).toEqual([first])
+    const two = addSessions(NO_SESSIONS, [end(second, 11), end(first, 10), end(first, 12)])
+    expect(newEnds(one, two)).toEqual([second])
+    const all = addSessions(one, [end('all', 20, ends[1]), end(second, 11)])
+    expect(newEnds(one, all)).toBe('all')
+    expect(newEnds(all, addSessions(all, [end('all', 19, ends[0])]))).toEqual([])
+    expect(newEnds(all, addSessions(all, [end('all', 21, ends[2])]))).toBe('all')
   })
 })
 

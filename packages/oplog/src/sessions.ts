@@ -61,6 +61,13 @@ export function openSessions({ starts, ended, endOfAll }: Sessions, nowMs: numbe
   return open
 }
 
+/** What ended from one state to the next, by the hashes of cookies, or all: each end once, also where the ops behind it came again. */
+export function newEnds(before: Sessions, after: Sessions): readonly string[] | 'all' {
+  const { endOfAll } = after
+  if (endOfAll !== null && (before.endOfAll === null || isEarlier(before.endOfAll, endOfAll))) return 'all'
+  return [...after.ended.keys()].filter((cookieHash) => !before.ended.has(cookieHash))
+}
+
 /** Forgets what is over, and the soonest to end where there are more than SESSIONS_MAX. `openSessions` says the same as before, from now on. */
 export function pruneSessions({ starts, ended, endOfAll }: Sessions, nowMs: number): Sessions {
   const lasting = [...starts.values()].filter((start) => start.expiresAtMs > nowMs)

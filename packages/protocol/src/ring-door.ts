@@ -105,7 +105,7 @@ export type EnterRingRequest = z.infer<typeof EnterRingRequest>
 /** POST /local/tickets: takes a browser's session along to another machine of the ring, once. */
 export const RoamTicketRequest = z.object({ sessionId: z.string().check(z.maxLength(64)) })
 export type RoamTicketRequest = z.infer<typeof RoamTicketRequest>
-export const RoamTicket = z.object({ ticket: z.string().check(z.regex(/^[A-Za-z0-9._-]{1,1024}$/, 'not a ticket')), expiresAtMs: UnixMs })
+export const RoamTicket = z.object({ ticket: z.string().check(z.regex(/^[A-Za-z0-9._-]{1,2048}$/, 'not a ticket')), expiresAtMs: UnixMs })
 export type RoamTicket = z.infer<typeof RoamTicket>
 
 /** POST /local/rekey → 202: a new key for this machine, on its disk; the agent starts again with it. */

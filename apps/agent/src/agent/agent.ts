@@ -165,6 +165,7 @@ export class Agent {
     this.roam = new RoamTickets({
       identity: this.identity,
       store: () => this.ring.store,
+      state: this.shared.state,
       nowMs: () => this.ring.part.clock.nowMs(),
       use: (id, expiresAtMs) => this.sessions.useHandoff(id, expiresAtMs),
     })

@@ -4,8 +4,10 @@ import { verifySignature } from '@thatdam/control/keys'
 import { canonicalJson, type Json } from '@thatdam/protocol/canonical'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { Sha256Hex, NodeId, UnixMs } from '@thatdam/protocol/ids'
-import type { Session } from '@thatdam/protocol/local'
+import { OpId } from '@thatdam/protocol/ops'
 import type { RoamTicket } from '@thatdam/protocol/ring-door'
+import type { KnownSession } from '../gateway/session-store.ts'
+import type { RingState } from '../ring/ring-state.ts'
 import type { RosterStore } from '../ring/roster-store.ts'
 import type { Identity } from '../state/identity.ts'
 
@@ -21,6 +23,10 @@ const Claims = z.object({
   issuer: NodeId,
   kind: z.enum(['password', 'handoff']),
   displayName: z.string().check(z.maxLength(200)),
+  /** The session that it takes along, by the hash of its cookie: with its end the ticket is over. */
+  cookieHash: Sha256Hex,
+  /** The newest end of all sessions that the issuer knew; null: it knew none. As of a session, one that has not seen the newest is over. */
+  seenEnd: z.nullable(OpId),
   expiresAtMs: UnixMs,
 })
 type Claims = z.infer<typeof Claims>
@@ -28,6 +34,8 @@ type Claims = z.infer<typeof Claims>
 export interface RoamPorts {
   readonly identity: Identity
   readonly store: () => RosterStore
+  /** Which sessions the ring knows to have ended. */
+  readonly state: Pick<RingState, 'session' | 'endOfAllSessions'>
   readonly nowMs: () => number
   /** True the first time for an id. */
   readonly use: (ticketId: string, expiresAtMs: number) => boolean
@@ -44,8 +52,8 @@ export class RoamTickets {
     this.ports = ports
   }
 
-  issue(session: Pick<Session, 'displayName'> & { readonly kind: 'password' | 'handoff' }): RoamTicket {
-    const { identity, store, nowMs } = this.ports
+  issue(session: KnownSession): RoamTicket {
+    const { identity, store, state, nowMs } = this.ports
     const expiresAtMs = nowMs() + LIFE_MS
     const claims: Claims = {
       ticketId: randomBytes(16).toString('hex'),
@@ -53,22 +61,37 @@ export class RoamTickets {
       issuer: identity.nodeId,
       kind: session.kind,
       displayName: session.displayName,
+      cookieHash: session.cookieHash,
+      seenEnd: state.endOfAllSessions,
       expiresAtMs,
     }
     const payload = Buffer.from(canonicalJson(claims)).toString('base64url')
     return { ticket: `${payload}.${identity.key.sign('thatdam-roam-v1', claims)}`, expiresAtMs }
   }
 
-  /** @throws ThatdamError FORBIDDEN: used, over, of another ring, or signed by a machine that may not vouch for the owner. */
+  /**
+   * @throws ThatdamError FORBIDDEN: used, over, of another ring, signed by a machine that may not vouch for the owner, or of a session that ended
+   * as far as this machine heard.
+   */
   redeem(ticket: string): Pick<Claims, 'kind' | 'displayName'> {
     const { store, nowMs, use } = this.ports
     const claims = this.read(ticket)
     const leftMs = (claims?.expiresAtMs ?? 0) - nowMs()
     const isInTime = leftMs > -CLOCK_TOLERANCE_MS && leftMs < LIFE_MS + CLOCK_TOLERANCE_MS
-    if (claims === null || claims.fingerprint !== store().fingerprint || !isInTime || !use(claims.ticketId, claims.expiresAtMs)) {
-      throw new ThatdamError('FORBIDDEN', 'This page’s way over from the other machine is used up or too old. Sign in here.')
+    const isGood = claims !== null && claims.fingerprint === store().fingerprint && isInTime && !this.hasEnded(claims)
+    if (!isGood || !use(claims.ticketId, claims.expiresAtMs)) {
+      throw new ThatdamError(
+        'FORBIDDEN',
+        'This page’s way over from the other machine is used up or too old, or its session there has ended. Sign in here.',
+      )
     }
     return { kind: claims.kind, displayName: claims.displayName }
+  }
+
+  /** One that is unknown here has not: the other machine may have fallen silent before it could tell of it. */
+  private hasEnded({ cookieHash, seenEnd }: Claims): boolean {
+    const { state } = this.ports
+    return seenEnd !== state.endOfAllSessions || state.session(cookieHash) === 'ended'
   }
 
   private read(ticket: string): Claims | null {
@@ -76,6 +99,7 @@ export class RoamTickets {
     try {
       const value = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as Json
       const claims = Claims.safeParse(value)
+      // An older agent's ticket does not say whose end is its own; those live ten minutes.
       const issuer = claims.success ? this.ports.store().member(claims.data.issuer) : null
       if (!claims.success || issuer?.admitter !== true) return null
       return issuer.keys.some((key) => verifySignature('thatdam-roam-v1', value, signature, key)) ? claims.data : null

@@ -87,6 +87,10 @@ export class SharedOwner implements SharedSessions {
     if (this.maySign()) this.append([{ kind: 'session.ended', cookieHash, expiresAtMs }])
   }
 
+  onEnded(listener: Parameters<SharedSessions['onEnded']>[0]): void {
+    this.ports.state.onEnded(listener)
+  }
+
   private secretOf(passwordHash: string | null): OpBody {
     const sealedFor = passwordHash === null ? [] : sealFor(this.readers(), passwordHash, this.purpose())
     return { kind: 'secret.set', name: this.name(), sealedFor, replaces: this.edit }

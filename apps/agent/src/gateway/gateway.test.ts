@@ -138,6 +138,8 @@ function raw(text: string): Promise<string> {
     socket.setTimeout(3000, () => socket.destroy())
   })
 }
+const upgrade = (path: string, length: string) =>
+  raw(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${length}\r\n`)
 const begun = (count: number) => until('the streams have begun', () => reached.filter((url) => url === '/slow').length === count)
 const origin = () => ({ origin: `http://localhost:${gateway.listener.port}` })
 const sessionOf = (text: string) =>
@@ -243,10 +245,10 @@ test('foreign Origin: 403 for form, text and JSON posts and for sockets (THREATS
     const answer = await ask('/api/trpc/x', { origin: 'https://evil.example', 'content-type': type }, 'POST', 'a=b')
     expect(answer.status).toBe(403)
   }
-  const upgrade = await raw(
+  const refused = await raw(
     'GET /ws HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
   )
-  expect(upgrade).toMatch(/^HTTP\/1\.1 403 /)
+  expect(refused).toMatch(/^HTTP\/1\.1 403 /)
   expect(reached).toEqual([])
   expect((await ask('/echo', { ...origin(), 'content-type': 'application/json' }, 'POST', '{"a":1}')).text).toBe('{"a":1}')
 })
@@ -270,6 +272,27 @@ test('paths that leave their folder, absolute URIs and unclear lengths: 400 (THR
     ),
   ).toMatch(/^HTTP\/1\.1 400/)
   expect(reached).toEqual([])
+})
+
+test('how long a body is stays with it, whatever the sender’s Connection header names: one request is one request behind the door', async () => {
+  const inner = 'GET /inner HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+  const framed = [
+    ['content-length', `Content-Length: ${inner.length}`, inner],
+    ['transfer-encoding', 'Transfer-Encoding: chunked', `${inner.length.toString(16)}\r\n${inner}\r\n0\r\n\r\n`],
+  ]
+  for (const [named, line, body] of framed) {
+    const answer = await raw(`GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close, ${named}\r\n${line}\r\n\r\n${body}`)
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /)
+    expect(answer).toContain(inner)
+  }
+  expect(reached).toEqual(['/echo', '/echo'])
+})
+
+test('an upgrade that promises a body and is refused leaves nothing of the next one unread', async () => {
+  behind.removeAllListeners('upgrade')
+  expect(await upgrade('/one', 'Content-Length: 5\r\n')).toMatch(/^HTTP\/1\.1 200 /)
+  expect(await upgrade('/two', '')).toMatch(/^HTTP\/1\.1 200 /)
+  expect(reached).toEqual(['/one', '/two'])
 })
 
 test('bodies stream both ways, inner headers stay inside, frames are refused', async () => {

@@ -22,6 +22,8 @@ const HOP_BY_HOP = new Set([
   'transfer-encoding',
   'upgrade',
 ])
+/** Goes along also where the sender's `Connection` names it: without the length, a body would be read as the next request on its connection. */
+const NOT_OF_THE_HOP = new Set(['content-length', 'host', 'cookie'])
 /** What every answer carries, whoever made it. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
@@ -118,7 +120,8 @@ function onwardHeaders(request: IncomingMessage, target: Target, isUpgrade: bool
     (request.headers.connection ?? '')
       .toLowerCase()
       .split(',')
-      .map((name) => name.trim()),
+      .map((name) => name.trim())
+      .filter((name) => !NOT_OF_THE_HOP.has(name)),
   )
   const headers: OutgoingHttpHeaders = {}
   for (const [name, value] of Object.entries(request.headers)) {
@@ -140,6 +143,8 @@ function onwardHeaders(request: IncomingMessage, target: Target, isUpgrade: bool
   if (isUpgrade) {
     headers['connection'] = 'Upgrade'
     headers['upgrade'] = request.headers.upgrade ?? 'websocket'
+    // No body goes along: a service that refuses would read the next request on this connection as the one that was promised.
+    delete headers['content-length']
   } else if (request.headers['transfer-encoding'] !== undefined) {
     headers['transfer-encoding'] = 'chunked'
   }

@@ -17,6 +17,16 @@ export interface SharedSessions {
   ): { readonly sessionKind: 'password' | 'handoff'; readonly displayName: string; readonly expiresAtMs: number } | 'ended' | 'unknown'
   started(session: { cookieHash: string; sessionKind: 'password' | 'handoff'; displayName: string; expiresAtMs: number }): void
   ended(cookieHash: string, expiresAtMs: number): void
+  /** The listener gets the sessions that ended, on this machine or another. */
+  onEnded(listener: (ended: readonly string[] | 'all') => void): void
+}
+
+/** What this machine has of a session. */
+export interface KnownSession {
+  /** Hex. */
+  readonly cookieHash: string
+  readonly kind: 'password' | 'handoff'
+  readonly displayName: string
 }
 
 /** Browser sessions. The cookie is 256 random bits and only its hash is kept: a copy of the file signs nobody in. */
@@ -35,6 +45,7 @@ export class SessionStore {
     this.insert = this.database.prepare('INSERT INTO session (hash, id, kind, name, expires_ms) VALUES (?, ?, ?, ?, ?)')
     this.select = this.database.prepare('SELECT id, kind, name, expires_ms FROM session WHERE hash = ? AND expires_ms > ?')
     this.slide = this.database.prepare('UPDATE session SET expires_ms = ? WHERE hash = ?')
+    shared?.onEnded((ended) => this.hear(ended))
   }
 
   create(kind: 'password' | 'handoff', displayName: string, nowMs = Date.now()): NewSessionResponse {
@@ -68,10 +79,13 @@ export class SessionStore {
     return { sessionId: row.id, kind: row.kind, displayName: row.name }
   }
 
-  /** Null: there is none of this id. */
-  byId(sessionId: string, nowMs = Date.now()): { kind: 'password' | 'handoff'; displayName: string } | null {
-    const row = this.database.prepare('SELECT kind, name FROM session WHERE id = ? AND expires_ms > ?').get(sessionId, nowMs)
-    return row === undefined ? null : { kind: row['kind'] as 'password' | 'handoff', displayName: String(row['name']) }
+  /** Null: there is none of this id, or it ended on another machine. */
+  byId(sessionId: string, nowMs = Date.now()): KnownSession | null {
+    const row = this.database.prepare('SELECT hash, kind, name FROM session WHERE id = ? AND expires_ms > ?').get(sessionId, nowMs)
+    if (row === undefined) return null
+    const cookieHash = Buffer.from(row['hash'] as Uint8Array).toString('hex')
+    if (this.shared?.find(cookieHash) === 'ended') return null
+    return { cookieHash, kind: row['kind'] as KnownSession['kind'], displayName: String(row['name']) }
   }
 
   end(sessionId: string): void {
@@ -92,6 +106,15 @@ export class SessionStore {
     this.insert.run(hash, idOf(hash), session.sessionKind, session.displayName, session.expiresAtMs)
   }
 
+  /**
+   * What the ring tells, also of sessions that were never used at this door: they may look through a camera of this machine by way of another one.
+   * The row of one goes when its cookie comes again.
+   */
+  private hear(ended: readonly string[] | 'all'): void {
+    const sessionIds = ended === 'all' ? [null] : ended.map((cookieHash) => idOf(Buffer.from(cookieHash, 'hex')))
+    for (const sessionId of sessionIds) for (const handler of this.endedHandlers) handler(sessionId)
+  }
+
   /** It ended on another machine. */
   private forget(hash: Buffer): void {
     const over = this.database.prepare('DELETE FROM session WHERE hash = ? RETURNING id').all(hash) as { id: string }[]
@@ -104,7 +127,7 @@ export class SessionStore {
     for (const { id } of over) for (const handler of this.endedHandlers) handler(id)
   }
 
-  /** The handler gets the id of the session that ended, or null for all. */
+  /** The handler gets the id of the session that ended, here or on another machine of the ring, or null for all. The same one may come twice. */
   onEnded(handler: (sessionId: string | null) => void): void {
     this.endedHandlers.push(handler)
   }

@@ -4,9 +4,12 @@ import { addFacts, NO_FACTS, type FactsByNode, type LatestFacts } from '@thatdam
 import { addPolicy, readPolicy } from '@thatdam/oplog/policy'
 import { addToRegisters, NO_REGISTERS, type Registers } from '@thatdam/oplog/registers'
 import { addSecrets, readSecret } from '@thatdam/oplog/secrets'
-import { addSessions, NO_SESSIONS, pruneSessions, type RingSession, type Sessions } from '@thatdam/oplog/sessions'
+import { addSessions, newEnds, NO_SESSIONS, pruneSessions, type RingSession, type Sessions } from '@thatdam/oplog/sessions'
 import type { OpFeedEntry } from '@thatdam/protocol/local'
 import { DEFAULT_SETTINGS, NodeSettings } from '@thatdam/protocol/settings'
+
+/** Sessions that ended, by the hashes of their cookies, hex. */
+type EndedSessions = ReturnType<typeof newEnds>
 
 const PAGE = 1_000
 const SETTINGS_FIELDS = Object.keys(NodeSettings.shape) as (keyof NodeSettings)[]
@@ -19,6 +22,7 @@ export class RingState {
   private readonly oplog: OpLog
   private readonly now: () => number
   private readonly listeners = new Set<() => void>()
+  private readonly endListeners = new Set<(ended: EndedSessions) => void>()
   private feedId = ''
   private position = 0
   private facts: FactsByNode = NO_FACTS
@@ -39,8 +43,14 @@ export class RingState {
     return () => void this.listeners.delete(listener)
   }
 
+  /** Called before `onChange` with the sessions that ops ended since this process began, whoever wrote them. */
+  onEnded(listener: (ended: EndedSessions) => void): void {
+    this.endListeners.add(listener)
+  }
+
   /** Takes in what the op-log has beyond what was read. */
   absorb(): void {
+    const before = this.sessions
     if (this.feedId !== this.oplog.feedId) this.beginAnew()
     let taken = 0
     for (;;) {
@@ -52,6 +62,9 @@ export class RingState {
     }
     if (taken === 0) return
     this.sessions = pruneSessions(this.sessions, this.now())
+    // Compared as they stand: a feed that was rebuilt brings every end again.
+    const ended = newEnds(before, this.sessions)
+    if (ended.length > 0) for (const listener of this.endListeners) listener(ended)
     for (const listener of this.listeners) listener()
   }
 
