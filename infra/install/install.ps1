@@ -138,8 +138,9 @@ function Register-Machine($Places, $Launcher) {
 
 # A scheduled task: at start-up as the system for an administrator, else when this person signs in. It is started again when it ends.
 function Start-Agent($Places, $Launcher) {
-  # conhost --headless: no console window on the desktop.
-  $action = New-ScheduledTaskAction -Execute "$env:SystemRoot\System32\conhost.exe" -Argument "--headless $env:SystemRoot\System32\cmd.exe /d /c `"`"$Launcher`" run`""
+  # conhost --headless: no console window on the desktop. It splits this line into words and puts quotes around those with a blank, so that
+  # each word has to stand by itself; cmd takes away the outer quotes of what begins with one, and "call" begins with none.
+  $action = New-ScheduledTaskAction -Execute "$env:SystemRoot\System32\conhost.exe" -Argument "--headless $env:SystemRoot\System32\cmd.exe /d /c call `"$Launcher`" run"
   $settings = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries -StartWhenAvailable -ExecutionTimeLimit ([TimeSpan]::Zero) -RestartCount 999 -RestartInterval (New-TimeSpan -Minutes 1) -MultipleInstances IgnoreNew -Hidden
   if ($Places.Admin) {
     $trigger = New-ScheduledTaskTrigger -AtStartup
