@@ -1,18 +1,6 @@
 import { type ChildProcess, spawn, spawnSync, type StdioOptions } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -20,7 +8,7 @@ import { ThatdamError } from '@thatdam/protocol/errors'
 import pg from 'pg'
 import { systemRoot } from './env.ts'
 import { controlledStart, controlledStop, serverEnvironment, serverWords } from './postgres-command.ts'
-import { doorTo, homeOf, programsDir, removeDeadDrafts, type RunAs, runAs, usableBinaries } from './postgres-files.ts'
+import { doorTo, homeOf, makeHome, programsDir, removeDeadDrafts, type RunAs, runAs, usableBinaries } from './postgres-files.ts'
 import { clearStale, isAlive, isServerOf, type PidFile, readPidFile } from './postgres-pid.ts'
 
 const START_DEADLINE_MS = 60_000
@@ -68,9 +56,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   if (databaseUrl) return { url: () => databaseUrl, stop: () => Promise.resolve(), pid: null, attached: true }
   const who = runAs()
   const home = homeOf(options.dataDir, who)
-  mkdirSync(home, { recursive: true })
-  // Others may pass through this folder to the programs' copy; the database in it is its account's own, 0700.
-  if (who.uid !== undefined) chmodSync(home, statSync(home).mode | 0o011)
+  makeHome(home, who)
   const bin = path.join(usableBinaries(programsDir(home, who), who, options.binariesDir), 'bin')
   const place: Place = { home, data: path.join(home, 'data'), bin, who, sharedBuffersMiB: options.sharedBuffersMiB ?? 64 }
   makeDatabase(place)
