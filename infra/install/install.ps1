@@ -136,12 +136,14 @@ function Register-Machine($Places, $Launcher) {
   if ($LASTEXITCODE -ne 0) { Stop-WithSentence 'registering failed; the reason is above. The app is installed but not started: make a new token on the Add machine page and run the command again.' }
 }
 
-# A scheduled task: at start-up as the system for an administrator, else when this person signs in. It is started again when it ends.
+# A scheduled task: at start-up as the system for an administrator, else when this person signs in. Windows starts a task again when it could
+# not be started, but not when it ended, with whatever code: so it is asked for each minute, and a second one beside the first is never started.
 function Start-Agent($Places, $Launcher) {
   # conhost --headless: no console window on the desktop. It splits this line into words and puts quotes around those with a blank, so that
   # each word has to stand by itself; cmd takes away the outer quotes of what begins with one, and "call" begins with none.
   $action = New-ScheduledTaskAction -Execute "$env:SystemRoot\System32\conhost.exe" -Argument "--headless $env:SystemRoot\System32\cmd.exe /d /c call `"$Launcher`" run"
-  $settings = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries -StartWhenAvailable -ExecutionTimeLimit ([TimeSpan]::Zero) -RestartCount 999 -RestartInterval (New-TimeSpan -Minutes 1) -MultipleInstances IgnoreNew -Hidden
+  # Priority 4: the usual 7 is below other programs in everything, also at the disk, and a camera's pictures are lost.
+  $settings = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries -StartWhenAvailable -ExecutionTimeLimit ([TimeSpan]::Zero) -MultipleInstances IgnoreNew -Priority 4 -Hidden
   if ($Places.Admin) {
     $trigger = New-ScheduledTaskTrigger -AtStartup
     $principal = New-ScheduledTaskPrincipal -UserId 'S-1-5-18' -LogonType ServiceAccount -RunLevel Highest
@@ -151,12 +153,15 @@ function Start-Agent($Places, $Launcher) {
     $trigger = New-ScheduledTaskTrigger -AtLogOn -User $me
     $principal = New-ScheduledTaskPrincipal -UserId $me -LogonType Interactive -RunLevel Limited
   }
-  Register-ScheduledTask -Force -TaskName $Places.Task -Action $action -Trigger $trigger -Principal $principal -Settings $settings -Description 'ThatDAM agent' | Out-Null
+  $eachMinute = New-ScheduledTaskTrigger -Once -At (Get-Date) -RepetitionInterval (New-TimeSpan -Minutes 1)
+  Register-ScheduledTask -Force -TaskName $Places.Task -Action $action -Trigger @($trigger, $eachMinute) -Principal $principal -Settings $settings -Description 'ThatDAM agent' | Out-Null
   Start-ScheduledTask -TaskName $Places.Task
 }
 
 # Only programs that run from this installation are ended; its services end with it.
 function Stop-Agent($Places) {
+  # Else it is started again within the minute. Registering it anew enables it.
+  Disable-ScheduledTask -TaskName $Places.Task -ErrorAction SilentlyContinue | Out-Null
   Stop-ScheduledTask -TaskName $Places.Task -ErrorAction SilentlyContinue
   $prefix = "$($Places.App)\releases\"
   $deadline = (Get-Date).AddSeconds(20)
