@@ -172,12 +172,17 @@ function Stop-Agent($Places) {
   } while ($ours.Count -gt 0 -and (Get-Date) -lt $deadline)
 }
 
-function Install-Ffmpeg {
-  if ($env:FFMPEG_PATH -or (Get-Command ffmpeg.exe -ErrorAction SilentlyContinue)) { return }
-  $how = 'winget install --id Gyan.FFmpeg -e'
+function Install-Ffmpeg($Places) {
+  $found = Get-Command ffmpeg.exe -ErrorAction SilentlyContinue | Select-Object -First 1
+  # What is installed for one person is nothing to the system's account, as which an administrator's agent runs.
+  $scope = 'user'
+  if ($Places.Admin) { $scope = 'machine' }
+  if ($found -and $Places.Admin -and $found.Source.StartsWith("$env:USERPROFILE\", [StringComparison]::OrdinalIgnoreCase)) { $found = $null }
+  if ($env:FFMPEG_PATH -or $found) { return }
+  $how = "winget install --id Gyan.FFmpeg -e --scope $scope"
   if ($Yes -and (Get-Command winget.exe -ErrorAction SilentlyContinue)) {
     Say "installing ffmpeg: $how"
-    & winget.exe install --id Gyan.FFmpeg -e --accept-package-agreements --accept-source-agreements --disable-interactivity | Out-Null
+    & winget.exe install --id Gyan.FFmpeg -e --scope $scope --accept-package-agreements --accept-source-agreements --disable-interactivity | Out-Null
     if ($LASTEXITCODE -eq 0) { return }
     Say 'that failed.'
   }
@@ -208,7 +213,7 @@ function Install-Agent {
   New-StateFolder $places
   $launcher = Write-Launcher $places $release
   Register-Machine $places $launcher
-  Install-Ffmpeg
+  Install-Ffmpeg $places
   if ($NoStart) { Say "installed, not started. Start it with:  & '$launcher' run"; return }
   Start-Agent $places $launcher
   Say "ThatDAM $($archive.Version) runs (scheduled task $($places.Task))."
