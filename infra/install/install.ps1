@@ -133,7 +133,7 @@ function Register-Machine($Places, $Launcher) {
   $arguments = @('register', '--starts-next', '--token', '-', '--url', $BaseUrl)
   foreach ($folder in ($AllowIndex -split ';' | Where-Object { $_ })) { $arguments += @('--allow-index', $folder) }
   $Token | & $Launcher @arguments
-  if ($LASTEXITCODE -ne 0) { Stop-WithSentence 'registering failed; the reason is above. The app is installed but not started: make a new token on the Add machine page and run the command again.' }
+  if ($LASTEXITCODE -ne 0) { Stop-WithSentence 'registering failed; the reason is above. Make a new token on the Add machine page and run the command again.' }
 }
 
 # A scheduled task: at start-up as the system for an administrator, else when this person signs in. Windows starts a task again when it could
@@ -158,8 +158,9 @@ function Start-Agent($Places, $Launcher) {
   Start-ScheduledTask -TaskName $Places.Task
 }
 
-# Only programs that run from this installation are ended; its services end with it.
+# Only programs that run from this installation are ended; its services end with it. Tells whether there was one.
 function Stop-Agent($Places) {
+  $ran = (Get-ScheduledTask -TaskName $Places.Task -ErrorAction SilentlyContinue).State -eq 'Running'
   # Else it is started again within the minute. Registering it anew enables it.
   Disable-ScheduledTask -TaskName $Places.Task -ErrorAction SilentlyContinue | Out-Null
   Stop-ScheduledTask -TaskName $Places.Task -ErrorAction SilentlyContinue
@@ -168,8 +169,9 @@ function Stop-Agent($Places) {
   do {
     $ours = @(Get-Process -Name node -ErrorAction SilentlyContinue | Where-Object { $_.Path -and $_.Path.StartsWith($prefix, [StringComparison]::OrdinalIgnoreCase) })
     $ours | Stop-Process -Force -ErrorAction SilentlyContinue
-    if ($ours.Count -gt 0) { Start-Sleep -Milliseconds 250 }
+    if ($ours.Count -gt 0) { $ran = $true; Start-Sleep -Milliseconds 250 }
   } while ($ours.Count -gt 0 -and (Get-Date) -lt $deadline)
+  return $ran
 }
 
 function Install-Ffmpeg($Places) {
@@ -190,7 +192,7 @@ function Install-Ffmpeg($Places) {
 }
 
 function Uninstall-Agent($Places) {
-  Stop-Agent $Places
+  Stop-Agent $Places | Out-Null
   Unregister-ScheduledTask -TaskName $Places.Task -Confirm:$false -ErrorAction SilentlyContinue
   if (Test-Path -LiteralPath $Places.App) { Remove-Item -Recurse -Force -LiteralPath $Places.App }
   if ($Purge -and (Test-Path -LiteralPath $Places.State)) {
@@ -209,10 +211,20 @@ function Install-Agent {
   if ($Uninstall) { Uninstall-Agent $places; return }
   $archive = Get-Archive
   $release = Install-Release $places $archive
-  Stop-Agent $places
-  New-StateFolder $places
-  $launcher = Write-Launcher $places $release
-  Register-Machine $places $launcher
+  $ran = Stop-Agent $places
+  try {
+    New-StateFolder $places
+    $launcher = Write-Launcher $places $release
+    Register-Machine $places $launcher
+  }
+  catch {
+    # What ran here before runs on: a wrong token must not stop anybody's recording.
+    if ($ran) {
+      Start-Agent $places "$($places.App)\thatdam.cmd"
+      Say "the agent that was here runs on as it was (scheduled task $($places.Task))."
+    }
+    throw
+  }
   Install-Ffmpeg $places
   if ($NoStart) { Say "installed, not started. Start it with:  & '$launcher' run"; return }
   Start-Agent $places $launcher
