@@ -191,9 +191,24 @@ function Install-Ffmpeg($Places) {
   Say "ffmpeg is missing: cameras and video previews wait for it. Install it with:  $how"
 }
 
+# Other machines come in to this release's Node alone, in networks that are not public. The rule of a release before goes.
+function Open-Firewall($Places, $Release) {
+  if (-not $Places.Admin) { return }
+  Close-Firewall $Places
+  try { New-NetFirewallRule -DisplayName $Places.Task -Direction Inbound -Action Allow -Program "$Release\bin\node.exe" -Profile Private, Domain | Out-Null }
+  catch { Say "the firewall could not be opened for this machine's ring ($($_.Exception.Message)). What to do about it:  & '$($Places.App)\thatdam.cmd' doctor" }
+}
+
+function Close-Firewall($Places) {
+  if (-not $Places.Admin) { return }
+  try { Get-NetFirewallRule -DisplayName $Places.Task -ErrorAction SilentlyContinue | Remove-NetFirewallRule }
+  catch { Say "the firewall's rule `"$($Places.Task)`" could not be removed ($($_.Exception.Message))." }
+}
+
 function Uninstall-Agent($Places) {
   Stop-Agent $Places | Out-Null
   Unregister-ScheduledTask -TaskName $Places.Task -Confirm:$false -ErrorAction SilentlyContinue
+  Close-Firewall $Places
   if (Test-Path -LiteralPath $Places.App) { Remove-Item -Recurse -Force -LiteralPath $Places.App }
   if ($Purge -and (Test-Path -LiteralPath $Places.State)) {
     # All of the state but what may be somebody's only copy.
@@ -226,6 +241,7 @@ function Install-Agent {
     throw
   }
   Install-Ffmpeg $places
+  Open-Firewall $places $release
   if ($NoStart) { Say "installed, not started. Start it with:  & '$launcher' run"; return }
   Start-Agent $places $launcher
   Say "ThatDAM $($archive.Version) runs (scheduled task $($places.Task))."
