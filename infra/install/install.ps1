@@ -51,6 +51,23 @@ function Get-Archive {
   return @{ Sha256 = $parts[1]; File = $parts[2]; Version = ($parts[2] -replace '^thatdam-agent-', '' -replace '-win32-x64\.tar\.gz$', '') }
 }
 
+# As administrator the system's own account runs what lies below -Dir: others may read it, and change nothing. Program Files is like that anyway.
+function Protect-Folders($Places) {
+  if (-not $Places.Admin -or -not $Places.Base) { return }
+  New-Item -ItemType Directory -Force -Path $Places.App | Out-Null
+  $folders = @($Places.App)
+  # A folder in which somebody keeps other things stays as it is.
+  if (Get-ChildItem -Force -LiteralPath $Places.Base | Where-Object { $_.Name -notin @('app', 'state') }) { Say "other things lie in $($Places.Base), so its rights stay as they are. Who may rename it can change what runs: a folder of its own is safer." }
+  else { $folders = @($Places.Base, $Places.App) }
+  foreach ($folder in $folders) {
+    & icacls.exe $folder /setowner '*S-1-5-32-544' | Out-Null
+    & icacls.exe $folder /inheritance:r /grant:r '*S-1-5-32-544:(OI)(CI)F' /grant:r '*S-1-5-18:(OI)(CI)F' /grant:r '*S-1-5-32-545:(OI)(CI)RX' | Out-Null
+    if ($LASTEXITCODE -ne 0) { Say "the rights of $folder could not be set: who may write there can change what the system's account runs. A disk with NTFS is safer." }
+    # What was given to everybody who is signed in, or to everybody, by name.
+    & icacls.exe $folder /remove:g '*S-1-5-11' '*S-1-1-0' | Out-Null
+  }
+}
+
 # A release folder is whole or not there.
 function Install-Release($Places, $Archive) {
   $release = "$($Places.App)\releases\$($Archive.Version)"
@@ -225,6 +242,7 @@ function Install-Agent {
   $places = Get-Places
   if ($Uninstall) { Uninstall-Agent $places; return }
   $archive = Get-Archive
+  Protect-Folders $places
   $release = Install-Release $places $archive
   $ran = Stop-Agent $places
   try {
