@@ -29,6 +29,18 @@ function Say([string]$Text) { Write-Host "thatdam: $Text" }
 # Thrown, so that a session in which the script was pasted stays open; the last lines turn it into an exit code.
 function Stop-WithSentence([string]$Text) { throw "thatdam: $Text" }
 
+# A scanner reads what is new, and a program that was just ended holds its files for a moment longer: then it is tried again, for ten seconds.
+function Invoke-Patiently([scriptblock]$Work) {
+  $giveUp = (Get-Date).AddSeconds(10)
+  while ($true) {
+    try { & $Work; return }
+    catch {
+      if ((Get-Date) -gt $giveUp) { throw }
+      Start-Sleep -Milliseconds 250
+    }
+  }
+}
+
 function Get-Places {
   $principal = New-Object Security.Principal.WindowsPrincipal([Security.Principal.WindowsIdentity]::GetCurrent())
   $admin = $principal.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)
@@ -86,7 +98,7 @@ function Install-Release($Places, $Archive) {
     # Windows has had tar since 2018.
     & "$env:SystemRoot\System32\tar.exe" -xzf "$draft\archive" -C "$draft\release"
     if ($LASTEXITCODE -ne 0) { Stop-WithSentence "unpacking into $($Places.App) failed. Is the disk full?" }
-    Move-Item -LiteralPath "$draft\release" -Destination $release
+    Invoke-Patiently { Move-Item -LiteralPath "$draft\release" -Destination $release }
   }
   finally { Remove-Item -Recurse -Force -LiteralPath $draft -ErrorAction SilentlyContinue }
   Say "version $($Archive.Version) is in $release"
@@ -175,18 +187,23 @@ function Start-Agent($Places, $Launcher) {
   Start-ScheduledTask -TaskName $Places.Task
 }
 
-# Only programs that run from this installation are ended; its services end with it. Tells whether there was one.
+# Only programs that run from this installation are ended: its agent with its services, and its database, which outlives them and would hold its
+# folder. Tells whether an agent ran.
 function Stop-Agent($Places) {
   $ran = (Get-ScheduledTask -TaskName $Places.Task -ErrorAction SilentlyContinue).State -eq 'Running'
   # Else it is started again within the minute. Registering it anew enables it.
   Disable-ScheduledTask -TaskName $Places.Task -ErrorAction SilentlyContinue | Out-Null
   Stop-ScheduledTask -TaskName $Places.Task -ErrorAction SilentlyContinue
-  $prefix = "$($Places.App)\releases\"
+  $roots = @("$($Places.App)\releases\", "$($Places.State)\bundles\")
   $deadline = (Get-Date).AddSeconds(20)
   do {
-    $ours = @(Get-Process -Name node -ErrorAction SilentlyContinue | Where-Object { $_.Path -and $_.Path.StartsWith($prefix, [StringComparison]::OrdinalIgnoreCase) })
+    $ours = @(Get-Process -Name node, postgres -ErrorAction SilentlyContinue | Where-Object {
+      $file = $_.Path
+      $file -and ($roots | Where-Object { $file.StartsWith($_, [StringComparison]::OrdinalIgnoreCase) })
+    })
     $ours | Stop-Process -Force -ErrorAction SilentlyContinue
-    if ($ours.Count -gt 0) { $ran = $true; Start-Sleep -Milliseconds 250 }
+    if ($ours | Where-Object { $_.ProcessName -eq 'node' }) { $ran = $true }
+    if ($ours.Count -gt 0) { Start-Sleep -Milliseconds 250 }
   } while ($ours.Count -gt 0 -and (Get-Date) -lt $deadline)
   return $ran
 }
@@ -226,10 +243,10 @@ function Uninstall-Agent($Places) {
   Stop-Agent $Places | Out-Null
   Unregister-ScheduledTask -TaskName $Places.Task -Confirm:$false -ErrorAction SilentlyContinue
   Close-Firewall $Places
-  if (Test-Path -LiteralPath $Places.App) { Remove-Item -Recurse -Force -LiteralPath $Places.App }
+  Invoke-Patiently { if (Test-Path -LiteralPath $Places.App) { Remove-Item -Recurse -Force -LiteralPath $Places.App } }
   if ($Purge -and (Test-Path -LiteralPath $Places.State)) {
     # All of the state but what may be somebody's only copy.
-    Get-ChildItem -Force -LiteralPath $Places.State | Where-Object { $_.Name -notin @('store', 'captures') } | ForEach-Object { Remove-Item -Recurse -Force -LiteralPath $_.FullName }
+    Invoke-Patiently { Get-ChildItem -Force -LiteralPath $Places.State | Where-Object { $_.Name -notin @('store', 'captures') } | ForEach-Object { Remove-Item -Recurse -Force -LiteralPath $_.FullName } }
     if (-not (Get-ChildItem -Force -Recurse -File -LiteralPath $Places.State | Where-Object { $_.Name -ne '.thatdam' })) { Remove-Item -Recurse -Force -LiteralPath $Places.State }
   }
   Say 'the app and its task are removed.'
