@@ -348,7 +348,9 @@ start_systemd() {
 start_launchd() {
   plist=$(plist_file)
   mkdir -p "$(dirname "$plist")"
-  fill "$app/current/share/launchd/app.thatdam.agent.plist" "LABEL=app.thatdam.$unit" "COMMAND=$command" "LOG=$log" >"$plist"
+  fill "$app/current/share/launchd/app.thatdam.agent.plist" "LABEL=app.thatdam.$unit" "COMMAND=$command" >"$plist"
+  # Of an installation before, without a bound.
+  rm -f "$log"
   launchctl bootout "$(launch_domain)/app.thatdam.$unit" >/dev/null 2>&1 || true
   launchctl bootstrap "$(launch_domain)" "$plist" || fail "launchd did not take $plist."
   started_by="launchd job app.thatdam.$unit"
