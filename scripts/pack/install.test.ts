@@ -341,6 +341,20 @@ describe.runIf(process.platform !== 'win32')('install.sh', () => {
     expect(mac.asked()).toEqual([expect.stringMatching(/^bootout gui\/501\//), expect.stringMatching(/^bootstrap gui\/501 .*\.plist$/)])
   })
 
+  it('on a Mac over SSH with nobody signed in: installed all the same, and told when it starts', async () => {
+    const odd = path.join(home, 'ada & <bob>')
+    const nobody = await macWith('exit 113')
+    const result = await install(['--dir', odd], nobody.env)
+    expect(result).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/starts when ada signs in[^]*ThatDAM 1\.0\.5-fff is installed\./),
+    })
+    expect(nobody.plist()).toContain(`<string>${path.join(home, 'ada &amp; &lt;bob&gt;/thatdam')}</string>`)
+    const signedIn = await macWith('[ "$1" = print ]')
+    const refused = await install(['--dir', odd], signedIn.env)
+    expect(refused).toMatchObject({ code: 1, output: expect.stringContaining('launchd did not take') })
+  })
+
   it('a download of the script that was cut short does nothing', async () => {
     const text = fs.readFileSync(path.join(checkout, 'infra/install/install.sh'), 'utf8')
     const half = spawn('sh', ['-s', '--', '--dir', path.join(home, 'half')], { stdio: ['pipe', 'ignore', 'ignore'] })
