@@ -16,6 +16,7 @@ param(
   [switch]$Purge                # with -Uninstall: remove the state too; media is never removed
 )
 
+# Heard by everything but the cmdlets for tasks and the firewall, which look outside of this script: they are told one by one.
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue' # the progress bar makes Invoke-WebRequest ten times slower
 [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
@@ -183,8 +184,8 @@ function Start-Agent($Places, $Launcher) {
     $principal = New-ScheduledTaskPrincipal -UserId $me -LogonType Interactive -RunLevel Limited
   }
   $eachMinute = New-ScheduledTaskTrigger -Once -At (Get-Date) -RepetitionInterval (New-TimeSpan -Minutes 1)
-  Register-ScheduledTask -Force -TaskName $Places.Task -Action $action -Trigger @($trigger, $eachMinute) -Principal $principal -Settings $settings -Description 'ThatDAM agent' | Out-Null
-  Start-ScheduledTask -TaskName $Places.Task
+  Register-ScheduledTask -Force -TaskName $Places.Task -Action $action -Trigger @($trigger, $eachMinute) -Principal $principal -Settings $settings -Description 'ThatDAM agent' -ErrorAction Stop | Out-Null
+  Start-ScheduledTask -TaskName $Places.Task -ErrorAction Stop
 }
 
 # Only programs that run from this installation are ended: its agent with its services, and its database, which outlives them and would hold its
@@ -229,13 +230,13 @@ function Install-Ffmpeg($Places) {
 function Open-Firewall($Places, $Release) {
   if (-not $Places.Admin) { return }
   Close-Firewall $Places
-  try { New-NetFirewallRule -DisplayName $Places.Task -Direction Inbound -Action Allow -Program "$Release\bin\node.exe" -Profile Private, Domain | Out-Null }
+  try { New-NetFirewallRule -DisplayName $Places.Task -Direction Inbound -Action Allow -Program "$Release\bin\node.exe" -Profile Private, Domain -ErrorAction Stop | Out-Null }
   catch { Say "the firewall could not be opened for this machine's ring ($($_.Exception.Message)). What to do about it:  & '$($Places.App)\thatdam.cmd' doctor" }
 }
 
 function Close-Firewall($Places) {
   if (-not $Places.Admin) { return }
-  try { Get-NetFirewallRule -DisplayName $Places.Task -ErrorAction SilentlyContinue | Remove-NetFirewallRule }
+  try { Get-NetFirewallRule -DisplayName $Places.Task -ErrorAction SilentlyContinue | Remove-NetFirewallRule -ErrorAction Stop }
   catch { Say "the firewall's rule `"$($Places.Task)`" could not be removed ($($_.Exception.Message))." }
 }
 
@@ -262,6 +263,7 @@ function Install-Agent {
   Protect-Folders $places
   $release = Install-Release $places $archive
   $ran = Stop-Agent $places
+  Open-Firewall $places $release
   try {
     New-StateFolder $places
     $launcher = Write-Launcher $places $release
@@ -276,7 +278,6 @@ function Install-Agent {
     throw
   }
   Install-Ffmpeg $places
-  Open-Firewall $places $release
   if ($NoStart) { Say "installed, not started. Start it with:  & '$launcher' run"; return }
   Start-Agent $places $launcher
   Say "ThatDAM $($archive.Version) runs (scheduled task $($places.Task))."
