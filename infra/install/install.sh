@@ -320,6 +320,10 @@ fill() {
   sed "$script" "$template"
 }
 
+# For a value between two tags of a plist.
+xml_text() { printf %s "$1" | sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g'; }
+
+# Sets started_by; empty: it starts later.
 start_agent() {
   if has_systemd && user_systemd_works; then
     start_systemd
@@ -348,10 +352,18 @@ start_systemd() {
 start_launchd() {
   plist=$(plist_file)
   mkdir -p "$(dirname "$plist")"
-  fill "$app/current/share/launchd/app.thatdam.agent.plist" "LABEL=app.thatdam.$unit" "COMMAND=$command" "LOG=$log" >"$plist"
+  fill "$app/current/share/launchd/app.thatdam.agent.plist" "LABEL=app.thatdam.$unit" "COMMAND=$(xml_text "$command")" >"$plist"
+  # Of an installation before, without a bound.
+  rm -f "$log"
   launchctl bootout "$(launch_domain)/app.thatdam.$unit" >/dev/null 2>&1 || true
-  launchctl bootstrap "$(launch_domain)" "$plist" || fail "launchd did not take $plist."
-  started_by="launchd job app.thatdam.$unit"
+  if launchctl bootstrap "$(launch_domain)" "$plist"; then
+    started_by="launchd job app.thatdam.$unit"
+    return
+  fi
+  # Over SSH, while nobody is signed in at its screen, a Mac has no session for it.
+  if [ "$uid" = 0 ] || launchctl print "$(launch_domain)" >/dev/null 2>&1; then fail "launchd did not take $plist."; fi
+  started_by=''
+  say "nobody is signed in at this Mac: it starts when $(id -un) signs in. To start it with the machine, install it with sudo instead."
 }
 
 start_detached() {
@@ -543,7 +555,7 @@ main() {
     return
   fi
   start_agent
-  say "ThatDAM $version runs ($started_by)."
+  if [ -n "$started_by" ]; then say "ThatDAM $version runs ($started_by)."; else say "ThatDAM $version is installed."; fi
   say "See how it is with:  $(shown "$command") status      Remove it with:  sh $(shown "$app/current/share/install.sh") --uninstall${dir:+ --dir $(shown "$dir")}"
 }
 

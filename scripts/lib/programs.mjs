@@ -5,7 +5,7 @@ import { run } from './run.mjs'
 import { ensureProgram, findOnPath } from './system-program.mjs'
 
 /**
- * FFMPEG_PATH, then PATH, then the package manager.
+ * FFMPEG_PATH, then PATH and the usual folders, then the package manager.
  * @param {{ yes: boolean, say: (text: string) => void }} options
  * @returns {Promise<string | null>}
  */
@@ -13,7 +13,7 @@ export async function ensureFfmpeg({ yes, say }) {
   const given = process.env.FFMPEG_PATH
   if (given) {
     if (fs.existsSync(given)) return given
-    say(`FFMPEG_PATH names ${given}, which is not there: looking on the PATH instead.`)
+    say(`FFMPEG_PATH names ${given}, which is not there: looking in the usual places instead.`)
   }
   return await ensureProgram({
     title: 'ffmpeg',

@@ -2,14 +2,16 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import readline from 'node:readline/promises'
+import { usualFolders } from '../../apps/agent/src/facts/program-folders.mjs'
 import { systemPath } from './paths.mjs'
 import { run } from './run.mjs'
 
-/** @param {readonly string[]} names @returns {string | null} */
+/** On PATH, or where the agent looks too. @param {readonly string[]} names @returns {string | null} */
 export function findOnPath(names) {
+  const folders = [...systemPath.split(path.delimiter), ...usualFolders(process.platform, process.env)]
   const endings = process.platform === 'win32' ? ['.exe', '.cmd', ''] : ['']
   for (const name of names)
-    for (const folder of systemPath.split(path.delimiter))
+    for (const folder of folders)
       for (const ending of endings) {
         const file = path.join(folder, name + ending)
         try {
@@ -28,8 +30,8 @@ export function findOnPath(names) {
  * @returns {Promise<{ shown: string, steps: string[][], allowed: boolean } | null>} null: no package manager that we know
  */
 async function installer(packages) {
-  if (process.platform === 'darwin' && findOnPath(['brew']))
-    return { shown: `brew install ${packages.brew}`, steps: [['brew', 'install', packages.brew]], allowed: true }
+  const brew = process.platform === 'darwin' ? findOnPath(['brew']) : null
+  if (brew) return { shown: `brew install ${packages.brew}`, steps: [[brew, 'install', packages.brew]], allowed: true }
   if (process.platform === 'win32' && findOnPath(['winget'])) {
     const args = [
       'install',

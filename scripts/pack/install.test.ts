@@ -97,6 +97,26 @@ async function install(args: readonly string[], env: Readonly<Record<string, str
     child.stdin.end(script)
   })
 }
+/** A Mac as the script sees one: its `uname`, somebody who is not root, and a launchctl that writes down what it is asked and does `launchctl`. */
+async function macWith(launchctl: string) {
+  const made = await makeRelease('1.0.5-fff')
+  const file = made.replace(platform, 'darwin-arm64')
+  if (file !== made) fs.copyFileSync(path.join(served, made), path.join(served, file))
+  checksums.set('darwin-arm64', (checksums.get(platform) ?? '').replace(made, file))
+  const tools = fs.mkdtempSync(path.join(home, 'tools-'))
+  const log = path.join(tools, 'asked')
+  const write = (name: string, text: string) => fs.writeFileSync(path.join(tools, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+  write('uname', 'if [ "$1" = -s ]; then echo Darwin; else echo arm64; fi')
+  write('id', 'if [ "$1" = -u ]; then echo 501; else echo ada; fi')
+  write('systemctl', 'exit 1')
+  write('launchctl', `echo "$@" >> '${log}'\n${launchctl}`)
+  const agents = path.join(tools, 'Library/LaunchAgents')
+  return {
+    env: { PATH: `${tools}:${process.env['PATH']}`, HOME: tools },
+    plist: () => fs.readFileSync(path.join(agents, fs.readdirSync(agents)[0] ?? ''), 'utf8'),
+    asked: () => fs.readFileSync(log, 'utf8').trim().split('\n'),
+  }
+}
 const json = (file: string): Record<string, string> => JSON.parse(fs.readFileSync(file, 'utf8')) as Record<string, string>
 const pidOf = (dir: string) => Number(fs.readFileSync(path.join(dir, 'app/agent.pid'), 'utf8'))
 /** Not there, or only its number until init takes it away. */
@@ -308,6 +328,31 @@ describe.runIf(process.platform !== 'win32')('install.sh', () => {
       'disable --quiet thatdam',
       'daemon-reload',
     ])
+  })
+
+  it('on a Mac: a launchd job, whose output goes nowhere since the agent has a log of its own', async () => {
+    const mac = await macWith('exit 0')
+    const result = await install(['--dir', path.join(home, 'mac')], mac.env)
+    expect(result).toMatchObject({ code: 0, output: expect.stringContaining('ThatDAM 1.0.5-fff runs (launchd job app.thatdam.thatdam-') })
+    const plist = mac.plist()
+    expect(plist).toContain(`<string>${path.join(home, 'mac/thatdam')}</string>`)
+    expect(plist.match(/Standard(Out|Error)Path<\/key>\s*<string>\/dev\/null</g)).toHaveLength(2)
+    expect(plist).not.toMatch(/@[A-Z]+@/)
+    expect(mac.asked()).toEqual([expect.stringMatching(/^bootout gui\/501\//), expect.stringMatching(/^bootstrap gui\/501 .*\.plist$/)])
+  })
+
+  it('on a Mac over SSH with nobody signed in: installed all the same, and told when it starts', async () => {
+    const odd = path.join(home, 'ada & <bob>')
+    const nobody = await macWith('exit 113')
+    const result = await install(['--dir', odd], nobody.env)
+    expect(result).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/starts when ada signs in[^]*ThatDAM 1\.0\.5-fff is installed\./),
+    })
+    expect(nobody.plist()).toContain(`<string>${path.join(home, 'ada &amp; &lt;bob&gt;/thatdam')}</string>`)
+    const signedIn = await macWith('[ "$1" = print ]')
+    const refused = await install(['--dir', odd], signedIn.env)
+    expect(refused).toMatchObject({ code: 1, output: expect.stringContaining('launchd did not take') })
   })
 
   it('a download of the script that was cut short does nothing', async () => {

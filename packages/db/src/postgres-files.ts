@@ -1,4 +1,17 @@
-import { cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -15,15 +28,28 @@ const PLATFORM_NAMES: Partial<Record<NodeJS.Platform, string>> = { linux: 'linux
 /** PostgreSQL refuses to run as root: then an unprivileged account of the machine is used, its own if there is one. */
 export function runAs(): RunAs {
   if (process.getuid?.() !== 0) return {}
-  const accounts = readFileSync('/etc/passwd', 'utf8').split('\n')
-  for (const name of ['postgres', 'nobody']) {
-    const [, , uid, gid] = accounts.find((line) => line.startsWith(`${name}:`))?.split(':') ?? []
-    if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) }
-  }
+  const account = accountIn(readFileSync('/etc/passwd', 'utf8'))
+  if (account) return account
   throw new ThatdamError(
     'UNAVAILABLE',
-    'The database cannot start: it must not run as root, and this machine has neither an account "postgres" nor "nobody". Create one, or set DATABASE_URL.',
+    'The database cannot start: it must not run as root, and this machine has no account "postgres", "_postgres" or "nobody" that it could run as. Create one, or set DATABASE_URL.',
   )
+}
+
+const ID_MAX = 2 ** 31 - 1
+
+/**
+ * PostgreSQL's account in the text of /etc/passwd; `_postgres` is the one of macOS. Passed over: numbers that Node takes in `chown` or in
+ * `spawn` but not in both, such as -2, the `nobody` of macOS.
+ */
+export function accountIn(passwd: string): Required<RunAs> | null {
+  const lines = passwd.split('\n')
+  for (const name of ['postgres', '_postgres', 'nobody']) {
+    const [, , ...numbers] = lines.find((line) => line.startsWith(`${name}:`))?.split(':') ?? []
+    const [uid = Number.NaN, gid = Number.NaN] = numbers.map(Number)
+    if (uid > 0 && uid <= ID_MAX && gid >= 0 && gid <= ID_MAX) return { uid, gid }
+  }
+  return null
 }
 
 /** The `native` folder (bin, lib, share) of the npm package for this platform. */
@@ -72,12 +98,13 @@ export function usableBinaries(cacheDir: string, who: RunAs, given?: string): st
     readFileSync(path.join(source, 'bin', process.platform === 'win32' ? 'postgres.exe' : 'postgres')),
   )
   const target = path.join(cacheDir, `pg-${version.digest('hex').slice(0, 12)}`)
+  makePassable(cacheDir)
   if (existsSync(target)) return target
-  mkdirSync(cacheDir, { recursive: true, mode: 0o755 })
   const draft = `${target}.${process.pid}`
   rmSync(draft, { recursive: true, force: true })
   cpSync(source, draft, { recursive: true, verbatimSymlinks: true })
   makeLinks(draft)
+  openForAll(draft)
   try {
     renameSync(draft, target)
   } catch (error) {
@@ -85,6 +112,25 @@ export function usableBinaries(cacheDir: string, who: RunAs, given?: string): st
     if (!existsSync(target)) throw error
   }
   return target
+}
+
+/** Makes a folder that every account may pass, with those above it that are missing: a service's umask closes all that it makes. */
+function makePassable(dir: string): void {
+  const first = mkdirSync(dir, { recursive: true }) ?? dir
+  for (let at = dir; ; at = path.dirname(at)) {
+    chmodSync(at, 0o755)
+    if (at === first || at === path.dirname(at)) return
+  }
+}
+
+/** What the owner may read or run, every account may: the copy was unpacked by root for root. */
+function openForAll(dir: string): void {
+  for (const name of ['.', ...readdirSync(dir, { recursive: true, encoding: 'utf8' })]) {
+    const file = path.join(dir, name)
+    const { mode } = lstatSync(file)
+    const owner = mode & 0o500
+    if ((mode & 0o170000) !== 0o120000) chmodSync(file, (mode & 0o777) | (owner >> 3) | (owner >> 6))
+  }
 }
 
 /** Whether `who` can come to `dir`: every folder on the way lets others, its group or its owner pass. */
@@ -110,6 +156,13 @@ export function homeOf(dataDir: string, who: RunAs): string {
   const wanted = path.resolve(dataDir)
   if (process.platform === 'linux' || reachable(path.dirname(wanted), who)) return wanted
   return path.join(SHARED, createHash('sha256').update(wanted).digest('hex').slice(0, 12))
+}
+
+/** Makes the database's folder. Others may pass through it to the programs' copy; the database in it is its account's own, 0700. */
+export function makeHome(home: string, who: RunAs): void {
+  if (path.dirname(home) === SHARED) makePassable(SHARED)
+  mkdirSync(home, { recursive: true })
+  if (who.uid !== undefined) chmodSync(home, statSync(home).mode | 0o011)
 }
 
 /** Where copies of the programs are kept: with the database, or in a place that all databases share, one copy a version. */

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { systemRoot } from './env.ts'
 
 export interface PidFile {
   pid: number
@@ -46,11 +47,27 @@ export function isServerOf(pid: number, data: string): boolean {
       return false
     }
   }
-  if (process.platform === 'win32') return true
+  if (process.platform === 'win32') return isPostgresOfWindows(pid)
   try {
     return execFileSync('ps', ['-p', String(pid), '-o', 'command='], { encoding: 'utf8' }).includes('postgres')
   } catch {
     return false
+  }
+}
+
+/** Whether a line of `tasklist /FO CSV /NH` is of that process and names PostgreSQL's program. Without any, a sentence in the system's language. */
+export function listsPostgres(tasks: string, pid: number): boolean {
+  return tasks.split(/\r?\n/).some((line) => line.toLowerCase().startsWith(`"postgres.exe","${pid}",`))
+}
+
+/** A task list that fails tells nothing: then the pid file is believed, and only an answer of the server proves more. */
+function isPostgresOfWindows(pid: number): boolean {
+  const tasklist = path.win32.join(systemRoot, 'System32', 'tasklist.exe')
+  const args = ['/FI', `PID eq ${pid}`, '/FO', 'CSV', '/NH']
+  try {
+    return listsPostgres(execFileSync(tasklist, args, { encoding: 'utf8', timeout: 5_000, windowsHide: true }), pid)
+  } catch {
+    return true
   }
 }
 

@@ -1,24 +1,14 @@
 import { type ChildProcess, spawn, spawnSync, type StdioOptions } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import pg from 'pg'
-import { doorTo, homeOf, programsDir, removeDeadDrafts, type RunAs, runAs, usableBinaries } from './postgres-files.ts'
+import { systemRoot } from './env.ts'
+import { controlledStart, controlledStop, serverEnvironment, serverWords } from './postgres-command.ts'
+import { doorTo, homeOf, makeHome, programsDir, removeDeadDrafts, type RunAs, runAs, usableBinaries } from './postgres-files.ts'
 import { clearStale, isAlive, isServerOf, type PidFile, readPidFile } from './postgres-pid.ts'
 
 const START_DEADLINE_MS = 60_000
@@ -66,9 +56,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   if (databaseUrl) return { url: () => databaseUrl, stop: () => Promise.resolve(), pid: null, attached: true }
   const who = runAs()
   const home = homeOf(options.dataDir, who)
-  mkdirSync(home, { recursive: true })
-  // Others may pass through this folder to the programs' copy; the database in it is its account's own, 0700.
-  if (who.uid !== undefined) chmodSync(home, statSync(home).mode | 0o011)
+  makeHome(home, who)
   const bin = path.join(usableBinaries(programsDir(home, who), who, options.binariesDir), 'bin')
   const place: Place = { home, data: path.join(home, 'data'), bin, who, sharedBuffersMiB: options.sharedBuffersMiB ?? 64 }
   makeDatabase(place)
@@ -104,14 +92,12 @@ function urlOf(place: Place, server: PidFile, database: string): string {
 
 const program = (place: Place, name: string): string => path.join(place.bin, process.platform === 'win32' ? `${name}.exe` : name)
 
-function environment(place: Place): NodeJS.ProcessEnv {
-  const lib = path.resolve(place.bin, '../lib')
-  // Nothing of our own environment goes in, but what Windows needs to load libraries.
-  const system = process.platform === 'win32' ? { SystemRoot: 'C:\\Windows' } : {}
-  return { LC_ALL: 'C', TZ: 'UTC', LD_LIBRARY_PATH: lib, PATH: place.bin, ...system } as Partial<NodeJS.ProcessEnv> as NodeJS.ProcessEnv
-}
-
-const spawnOptions = (place: Place) => ({ ...place.who, env: environment(place), cwd: path.parse(place.home).root })
+const spawnOptions = (place: Place) => ({
+  ...place.who,
+  env: serverEnvironment(process.platform, place.bin, systemRoot) as Partial<NodeJS.ProcessEnv> as NodeJS.ProcessEnv,
+  cwd: path.parse(place.home).root,
+  windowsHide: true,
+})
 
 function unavailable(place: Place, reason: string, cause?: unknown): ThatdamError {
   return new ThatdamError(
@@ -186,33 +172,43 @@ async function answers(place: Place, server: PidFile): Promise<boolean> {
 /** One attempt. No server: its process ended, because another one was quicker or for the reason given. */
 async function startServer(place: Place, deadline: number): Promise<{ server: PidFile | null; reason: string }> {
   const port = await freePort()
-  const settings = {
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
-    shared_buffers: `${place.sharedBuffersMiB}MB`,
-    max_connections: '60',
-    log_checkpoints: 'off',
-  }
-  const door = doorTo(place.data, place.who, 3)
-  const args = ['-D', door.path, '-p', String(port), ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])]
+  const words = serverWords(port, place.sharedBuffersMiB)
   const logFile = path.join(place.home, 'log')
   if (existsSync(logFile) && statSync(logFile).size > LOG_BYTES_MAX) renameSync(logFile, `${logFile}.old`)
-  const log = openSync(logFile, 'a')
-  const child = spawn(program(place, 'postgres'), args, {
-    ...spawnOptions(place),
-    detached: true,
-    stdio: ['ignore', log, log, door.handle ?? 'ignore'],
-    windowsHide: true,
-  })
-  for (const handle of [log, door.handle]) if (handle !== null) closeSync(handle)
+  const onWindows = process.platform === 'win32'
+  const child = onWindows ? spawnControl(place, words, { logFile, deadline }) : spawnServer(place, words, logFile)
   child.unref()
   const end = endOf(child)
   for (; Date.now() < deadline; await delay(25)) {
     const server = readPidFile(place.data)
-    if (server && server.pid === child.pid && server.status === 'ready') return { server, reason: '' }
+    // The child of Windows is pg_ctl: there its port tells our server from one that another process started in the same moment.
+    const ours = onWindows ? server?.port === port : server?.pid === child.pid
+    if (server && ours && server.status === 'ready') return { server, reason: '' }
     if (end.reason !== null) return { server: null, reason: end.reason }
   }
   return { server: null, reason: 'it did not become ready within a minute.' }
+}
+
+function spawnServer(place: Place, words: readonly string[], logFile: string): ChildProcess {
+  const door = doorTo(place.data, place.who, 3)
+  const log = openSync(logFile, 'a')
+  const child = spawn(program(place, 'postgres'), ['-D', door.path, ...words], {
+    ...spawnOptions(place),
+    detached: true,
+    stdio: ['ignore', log, log, door.handle ?? 'ignore'],
+  })
+  for (const handle of [log, door.handle]) if (handle !== null) closeSync(handle)
+  return child
+}
+
+/**
+ * Windows: the server refuses administrators and the system's own account, and pg_ctl starts it with fewer rights. Not detached and without
+ * any handle of ours, for else each of its processes opens a console window; it outlives us all the same.
+ */
+function spawnControl(place: Place, words: readonly string[], at: { logFile: string; deadline: number }): ChildProcess {
+  const waitSeconds = Math.max(1, Math.ceil((at.deadline - Date.now()) / 1000))
+  const args = controlledStart({ data: place.data, log: at.logFile, words, waitSeconds })
+  return spawn(program(place, 'pg_ctl'), args, { ...spawnOptions(place), stdio: 'ignore' })
 }
 
 function endOf(child: ChildProcess): { reason: string | null } {
@@ -225,7 +221,8 @@ function endOf(child: ChildProcess): { reason: string | null } {
 async function stopServer(place: Place, pid: number): Promise<void> {
   if (!isServerOf(pid, place.data)) return
   // Fast shutdown: open transactions are rolled back, the data folder is left clean. Windows has no signals: pg_ctl tells the server.
-  if (process.platform === 'win32') spawnSync(program(place, 'pg_ctl'), ['stop', '-D', place.data, '-m', 'fast'], spawnOptions(place))
+  if (process.platform === 'win32')
+    spawnSync(program(place, 'pg_ctl'), controlledStop(place.data), { ...spawnOptions(place), stdio: 'ignore' })
   else process.kill(pid, 'SIGINT')
   for (const deadline = Date.now() + STOP_DEADLINE_MS; isAlive(pid); await delay(20)) {
     if (Date.now() > deadline)

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -100,6 +100,15 @@ test('a second agent on the same state directory is refused and names the first;
   const logs = await thatdam(['logs'])
   expect(logs.out).toContain('SIGTERM: stops everything in order')
 }, 90_000)
+
+test('why a start was refused is told, and stands in the log that outlives the terminal', async () => {
+  mkdirSync(stateDir, { mode: 0o700 })
+  writeFileSync(join(stateDir, 'identity.json'), '{')
+  const refused = await thatdam(['run'])
+  expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('identity.json') })
+  const logged = await thatdam(['logs'])
+  expect(logged.out).toMatch(/ error the agent ended\n.*identity\.json/)
+})
 
 test('register from a file and from standard input, status, unregister; errors are one sentence and a non-zero exit', async () => {
   const control = await new TestControl().start()

@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { outliveReaders } from '@thatdam/protocol/output'
 import { takeFirstSteps } from '../agent/first-steps.ts'
-import { makeLog } from '../log.ts'
+import type { Env } from '../env.ts'
+import { type Log, makeLog } from '../log.ts'
 import { LogFile } from '../runtimes/log-file.ts'
 import type { CliCommand } from './context.ts'
 
@@ -20,6 +21,16 @@ export const run: CliCommand = async (argv, context) => {
   const { env } = context
   const file = new LogFile(join(env.stateDir, 'logs', 'agent.log'))
   const log = makeLog({ level: env.logLevel, format: env.logFormat, write: (line) => process.stderr.write(line), file })
+  try {
+    return await runUntilEnd(env, log)
+  } catch (error) {
+    // launchd and the task scheduler throw away what is said to a terminal, which hears it anyway: the reason stands in the file too.
+    makeLog({ level: env.logLevel, format: env.logFormat, write: () => undefined, file }).error('the agent ended', error)
+    throw error
+  }
+}
+
+async function runUntilEnd(env: Env, log: Log): Promise<number> {
   const ended = waitForEnd((message) => log.info(message)).then(() => 'end' as const)
   process.on('unhandledRejection', (error) => log.error('a promise was rejected that nobody waited for', error))
   for (;;) {

@@ -1,5 +1,6 @@
 import os from 'node:os'
 import path from 'node:path'
+import { WINGET_FFMPEG } from '@thatdam/media/ffmpeg/missing'
 import { findTool, isExecutable, readSmall, runTool, type ToolResult } from '../facts/tool.ts'
 
 /** How long one tool may take unless its check says another. */
@@ -66,8 +67,7 @@ export function watched(machine: Machine, endsAtMs: number): Watched {
 /** How this system gets a package. */
 export function installCommand(machine: Machine, name: 'ffmpeg' | 'perl'): string {
   if (machine.platform === 'darwin') return `brew install ${name}`
-  if (machine.platform === 'win32')
-    return name === 'ffmpeg' ? 'winget install --id Gyan.FFmpeg -e' : 'winget install --id StrawberryPerl.StrawberryPerl -e'
+  if (machine.platform === 'win32') return name === 'ffmpeg' ? WINGET_FFMPEG : 'winget install --id StrawberryPerl.StrawberryPerl -e'
   if (machine.has('apt-get')) return `sudo apt-get install -y ${name}`
   if (machine.has('dnf')) return `sudo dnf install -y ${name === 'ffmpeg' ? 'ffmpeg-free' : name}`
   if (machine.has('pacman')) return `sudo pacman -S ${name}`

@@ -1,9 +1,10 @@
 import path from 'node:path'
+import { usualFolders } from './program-folders.mjs'
 
-/** Folders that are searched for tools; a service started at boot often gets a PATH without sbin or Homebrew. */
+/** Folders that are searched for tools: those of PATH, then the usual ones. */
 export function searchFolders(): string[] {
-  const usual = process.platform === 'win32' ? [] : ['/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin', '/opt/homebrew/bin']
-  return [...new Set([...(process.env['PATH'] ?? '').split(path.delimiter), ...usual].filter((folder) => path.isAbsolute(folder)))]
+  const folders = [...(process.env['PATH'] ?? '').split(path.delimiter), ...usualFolders(process.platform, process.env)]
+  return [...new Set(folders.filter((folder) => path.isAbsolute(folder)))]
 }
 
 /** The environment of every tool: the plain language, so that parsers meet one set of words. */

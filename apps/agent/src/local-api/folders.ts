@@ -4,6 +4,9 @@ import { dirname, isAbsolute, join, parse, resolve } from 'node:path'
 import { errnoText } from '@thatdam/store/durable'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import type { FolderListing } from '@thatdam/protocol/local'
+import { toolEnvironment } from '../facts/env.ts'
+import { isSystemHome, mediaOfPeople, parseShellFolders } from '../facts/parse/shell-folders.ts'
+import { listFolder, runTool } from '../facts/tool.ts'
 
 const FOLDERS_MAX = 1000
 type Folder = FolderListing['folders'][number]
@@ -52,8 +55,22 @@ async function beginnings(): Promise<Folder[]> {
   return folders
 }
 
-/** A desktop in another language names its folders itself (user-dirs.dirs); Windows and macOS keep the English names on disk. */
+/** Where Windows keeps which folder a person's pictures are in: OneDrive moves them. */
+const SHELL_FOLDERS = String.raw`HKCU\Software\Microsoft\Windows\CurrentVersion\Explorer\User Shell Folders`
+
+async function windowsMediaFolders(home: string): Promise<string[]> {
+  if (isSystemHome(home)) {
+    const homes = join(parse(home).root, 'Users')
+    return mediaOfPeople(homes, await listFolder(homes))
+  }
+  const { stdout } = await runTool('reg.exe', ['query', SHELL_FOLDERS])
+  const moved = parseShellFolders(stdout, toolEnvironment()).filter((path) => resolve(path) !== resolve(home))
+  return [...moved, join(home, 'Pictures'), join(home, 'Videos')]
+}
+
+/** A desktop in another language names its folders itself (user-dirs.dirs); macOS keeps the English names on disk. */
 async function mediaFolders(home: string): Promise<string[]> {
+  if (process.platform === 'win32') return await windowsMediaFolders(home)
   const named = await readFile(join(home, '.config/user-dirs.dirs'), 'utf8').catch(() => '')
   const from = (key: string) => new RegExp(`^XDG_${key}_DIR="(.*)"$`, 'm').exec(named)?.[1]?.replace('$HOME', home)
   const pictures = from('PICTURES') ?? join(home, 'Pictures')

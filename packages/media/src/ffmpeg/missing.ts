@@ -7,9 +7,12 @@ const MANAGERS: readonly (readonly [program: string, command: string])[] = [
   ['/usr/bin/zypper', 'sudo zypper install ffmpeg'],
 ]
 
+/** For the whole machine: an agent that runs as the system's account sees nothing of what is installed for one person. */
+export const WINGET_FFMPEG = 'winget install --id Gyan.FFmpeg -e --scope machine (as administrator)'
+
 function command(platform: NodeJS.Platform, has: (program: string) => boolean): string | null {
   if (platform === 'darwin') return 'brew install ffmpeg'
-  if (platform === 'win32') return 'winget install --id Gyan.FFmpeg -e'
+  if (platform === 'win32') return WINGET_FFMPEG
   return MANAGERS.find(([program]) => has(program))?.[1] ?? null
 }
 

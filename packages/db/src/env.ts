@@ -1,0 +1,2 @@
+/** Where Windows itself lies. It tells every process. */
+export const systemRoot = process.env['SystemRoot'] ?? 'C:\\Windows'
