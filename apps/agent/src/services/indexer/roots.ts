@@ -1,5 +1,6 @@
-import { realpathSync, readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
+import { realPath } from '@thatdam/store/real-path'
 
 export interface CheckedRoot {
   /** As the owner wrote it, made absolute: its name everywhere. */
@@ -43,7 +44,7 @@ function contains(outer: CheckedRoot, inner: CheckedRoot, all: readonly CheckedR
 function checkRoot(path: string, own: readonly string[]): CheckedRoot {
   let real: string
   try {
-    real = realpathSync(path)
+    real = realPath(path)
     if (!statSync(real).isDirectory()) return refused(path, null, `${path} is not a folder: choose the folder it lies in.`)
     readdirSync(real)
   } catch (error) {
@@ -67,7 +68,7 @@ function refused(path: string, real: string | null, problem: string): CheckedRoo
 
 function realOrSame(path: string): string {
   try {
-    return realpathSync(path)
+    return realPath(path)
   } catch {
     return resolve(path)
   }
