@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openIndexDb } from '@thatdam/store/index-db'
 import { Locations } from '@thatdam/store/locations'
 import { temporaryFolder } from '@thatdam/testkit/service-host'
-import { walkRoot, type WalkResult } from './walk.ts'
+import { walkRoot, type WalkOptions, type WalkResult } from './walk.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let db: DatabaseSync
@@ -29,10 +29,10 @@ afterEach(async () => {
   await folder.remove()
 })
 
-function walk(): Promise<WalkResult> {
+function walk(more: Partial<WalkOptions> = {}): Promise<WalkResult> {
   scan++
   const signal = new AbortController().signal
-  return walkRoot({ locations, rootId, root, scan, excluded: [join(root, 'cas')], signal, onEmptied: () => {} })
+  return walkRoot({ locations, rootId, root, scan, excluded: [join(root, 'cas')], signal, onEmptied: () => {}, ...more })
 }
 function gone(result: WalkResult): string[] {
   return result.complete ? locations.takeGone(rootId, scan, result.isKept, 1000).map((one) => one.path.toString()) : []
@@ -89,6 +89,34 @@ test('a root that is another disk with nothing known on it is away; one with kno
   expect([back.rootIsAway, gone(back)]).toEqual([false, []])
   rmSync(join(root, 'nas/b.jpg'))
   expect(gone(await walk())).toEqual(['nas/b.jpg'])
+})
+
+const pending = (): number => locations.pendingTotals().files
+/** As if what is pending had been read, and the disk were mounted anew. */
+const readAll = (): void => db.exec("UPDATE files SET state = 'done', inode = inode + 1 WHERE state = 'pending'")
+const EXT4 = 0xef53n
+
+test.each([
+  ['FAT', 0x4d44n],
+  ['exFAT', 0x2011bab0n],
+  ['FUSE', 0x65735546n],
+  ['SMB2, as a 32-bit system tells it', BigInt.asIntN(32, 0xfe534d42n)],
+])('%s: files that are numbered anew at a mount are the same files', async (_name, type) => {
+  put('nas/b.jpg')
+  const fileSystemType = () => type
+  await walk({ fileSystemType })
+  expect(pending()).toBe(1)
+  readAll()
+  await walk({ fileSystemType })
+  expect(pending()).toBe(0)
+  await walk({ fileSystemType: () => EXT4 })
+  expect(pending()).toBe(1)
+  readAll()
+  await walk({ fileSystemType })
+  expect(pending()).toBe(0)
+  writeFileSync(join(root, 'nas/b.jpg'), 'other')
+  await walk({ fileSystemType })
+  expect(pending()).toBe(1)
 })
 
 test.skipIf(process.getuid?.() === 0 || process.platform === 'win32')('an unreadable folder is told and keeps what is in it', async () => {

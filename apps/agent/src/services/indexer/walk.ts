@@ -1,4 +1,4 @@
-import { lstatSync, type BigIntStats, type Dirent } from 'node:fs'
+import { lstatSync, statfsSync, type BigIntStats, type Dirent } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { joinPath, type FileIdentity, type KnownFile, type Locations } from '@thatdam/store/locations'
 import { isIgnoredFile, isIgnoredFolder } from './ignore.ts'
@@ -10,6 +10,8 @@ const EMPTY = Buffer.alloc(0)
 const YIELD_EVERY_MS = 20
 /** Folders that could not be read and keep what is known of them; more make the whole walk one that forgets nothing. */
 const KEPT_MAX = 1000
+/** Types of statfs: FAT, exFAT, FUSE, CIFS, SMB2. They number their files anew at each mount. */
+const NUMBERED_ANEW: readonly bigint[] = [0x4d44n, 0x2011bab0n, 0x65735546n, 0xff534d42n, 0xfe534d42n]
 
 export interface WalkResult {
   /** Media files there are. */
@@ -38,11 +40,14 @@ export interface WalkOptions {
   readonly onEmptied: (path: Buffer) => void
   /** Called for each folder that was read, with its absolute path. */
   readonly onFolder?: (absolute: Buffer) => void
+  /** What statfs says of the file system of a folder; null where it says nothing of use. */
+  readonly fileSystemType?: (absolute: Buffer) => bigint | null
 }
 
 /**
  * Compares one root with what is known of it, folder by folder, each in one transaction. Files that are new or changed become `pending`
- * rows; unchanged ones (size, modification time in ns, inode) are not touched. Symbolic links are not followed. Names are bytes.
+ * rows; unchanged ones (size, modification time in ns, inode) are not touched. Where inodes do not outlive a mount they are 0 and prove
+ * nothing: else a stick would be read anew each time it is put in. Symbolic links are not followed. Names are bytes.
  */
 export async function walkRoot(options: WalkOptions): Promise<WalkResult> {
   const walk = new Walk(options)
@@ -55,6 +60,8 @@ class Walk {
   private readonly excluded: readonly Buffer[]
   private readonly kept: Buffer[] = []
   private readonly problems: string[] = []
+  /** By device: a root may hold mounts of other kinds. */
+  private readonly lasting = new Map<string, boolean>()
   private filesSeen = 0
   private knownMatched = 0
   private complete = true
@@ -115,6 +122,16 @@ class Walk {
     return this.options.locations.transaction(() => this.compare(relative, entries, String(stats.dev)))
   }
 
+  private inodesLast(absolute: Buffer, device: string): boolean {
+    let lasting = this.lasting.get(device)
+    if (lasting === undefined) {
+      const type = (this.options.fileSystemType ?? fileSystemType)(absolute)
+      lasting = type === null || !NUMBERED_ANEW.includes(BigInt.asUintN(32, type))
+      this.lasting.set(device, lasting)
+    }
+    return lasting
+  }
+
   private unreadable(relative: Buffer, error: unknown): void {
     const code = (error as NodeJS.ErrnoException).code ?? 'EIO'
     if (relative.length === 0) this.complete = false
@@ -129,6 +146,7 @@ class Walk {
     const folder = locations.folder(rootId, relative)
     const known = new Map(locations.filesOf(folder.id).map((file) => [file.name.toString('latin1'), file]))
     const children: Buffer[] = []
+    const inodesLast = this.inodesLast(this.absolute(relative), device)
     let matched = 0
     for (const entry of entries) {
       const key = entry.name.toString('latin1')
@@ -136,7 +154,7 @@ class Walk {
       if (type === 'folder' && this.isWalked(relative, entry.name)) children.push(joinPath(relative, entry.name))
       if (type !== 'file' || !isCandidate(entry.name)) continue
       const before = known.get(key)
-      if (this.file(folder.id, relative, entry.name, before)) {
+      if (this.file({ id: folder.id, relative, inodesLast }, entry.name, before)) {
         known.delete(key)
         if (before) matched++
       }
@@ -170,29 +188,47 @@ class Walk {
   }
 
   /** True when the file is there as a row: unchanged, or pending to be read. */
-  private file(folder: number, relative: Buffer, name: Buffer, before: KnownFile | undefined): boolean {
+  private file(
+    folder: { readonly id: number; readonly relative: Buffer; readonly inodesLast: boolean },
+    name: Buffer,
+    before: KnownFile | undefined,
+  ): boolean {
     const { locations } = this.options
     let stats: BigIntStats
     try {
-      stats = lstatSync(joinPath(this.absolute(relative), name), { bigint: true })
+      stats = lstatSync(joinPath(this.absolute(folder.relative), name), { bigint: true })
     } catch {
       return false // removed while we walked
     }
-    const identity = identityOf(stats)
+    const identity = folder.inodesLast ? identityOf(stats) : { ...identityOf(stats), inode: 0n }
     this.filesSeen++
-    if (before && before.size === identity.size && before.mtimeNs === identity.mtimeNs && before.inode === identity.inode) {
-      if (before.missing !== 0) locations.setMissing(folder, name, 0)
+    if (before && isSame(before, identity)) {
+      if (before.missing !== 0) locations.setMissing(folder.id, name, 0)
       return true
     }
     if (identity.size === 0n) {
-      if (before && before.state !== 'skipped') this.options.onEmptied(joinPath(relative, name))
+      if (before && before.state !== 'skipped') this.options.onEmptied(joinPath(folder.relative, name))
       const reason = 'This file is empty (0 bytes): nothing to show. Remove it, or copy it again.'
-      locations.putFile(folder, { name, ...identity, sha256: null, state: 'skipped', reason })
+      locations.putFile(folder.id, { name, ...identity, sha256: null, state: 'skipped', reason })
       return true
     }
-    locations.putFile(folder, { name, ...identity, sha256: null, state: 'pending', reason: null })
+    locations.putFile(folder.id, { name, ...identity, sha256: null, state: 'pending', reason: null })
     return true
   }
+}
+
+/** Linux tells kinds of file systems by number; Windows keeps none, and macOS counts its kinds anew at each start. */
+function fileSystemType(absolute: Buffer): bigint | null {
+  if (process.platform !== 'linux') return null
+  try {
+    return statfsSync(absolute, { bigint: true }).type
+  } catch {
+    return null // a disk that goes away now is told by the next look at it
+  }
+}
+
+function isSame(before: FileIdentity, now: FileIdentity): boolean {
+  return before.size === now.size && before.mtimeNs === now.mtimeNs && (now.inode === 0n || before.inode === now.inode)
 }
 
 export function identityOf(stats: BigIntStats): FileIdentity {
