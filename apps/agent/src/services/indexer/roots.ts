@@ -13,13 +13,18 @@ export interface CheckedRoot {
   readonly usable: boolean
 }
 
+export interface OwnFolders {
+  readonly casRoot: string
+  readonly stateDir: string
+}
+
 const inside = (inner: string, outer: string): boolean => inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)
 
 /**
  * Looks at each folder of INDEX_PATHS. A problem of one leaves the others alone. `ours`: the store and the state folder, never indexed.
  */
-export function checkRoots(indexPaths: readonly string[], ours: { readonly casRoot: string; readonly stateDir: string }): CheckedRoot[] {
-  const own = [ours.casRoot, ours.stateDir].map(realOrSame)
+export function checkRoots(indexPaths: readonly string[], ours: OwnFolders): CheckedRoot[] {
+  const own = realOwnFolders(ours)
   const checked: CheckedRoot[] = []
   for (const given of indexPaths) {
     const path = resolve(given)
@@ -64,6 +69,11 @@ function checkRoot(path: string, own: readonly string[]): CheckedRoot {
 
 function refused(path: string, real: string | null, problem: string): CheckedRoot {
   return { path, real, problem, usable: false }
+}
+
+/** Where the store and the state folder really lie. */
+export function realOwnFolders(ours: OwnFolders): string[] {
+  return [ours.casRoot, ours.stateDir].map(realOrSame)
 }
 
 function realOrSame(path: string): string {

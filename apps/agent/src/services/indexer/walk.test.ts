@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openIndexDb } from '@thatdam/store/index-db'
 import { Locations } from '@thatdam/store/locations'
 import { temporaryFolder } from '@thatdam/testkit/service-host'
-import { walkRoot, type WalkOptions, type WalkResult } from './walk.ts'
+import { folderKey, walkRoot, type WalkOptions, type WalkResult } from './walk.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let db: DatabaseSync
@@ -59,6 +59,19 @@ test('our own folders, markers and hidden ones are not walked into', async () =>
   }
   writeFileSync(join(root, 'other/.thatdam'), '')
   expect((await walk()).filesSeen).toBe(0)
+})
+
+const windows = (path: string): string => folderKey(Buffer.from(path), 'win32')
+const linux = (path: string): string => folderKey(Buffer.from(path), 'linux')
+
+test('our own folder is known by whatever spelling the system has for it', () => {
+  expect(windows('C:\\Users\\Ann/AppData/Local')).toBe(windows('c:\\users\\ann\\AppData\\Local'))
+  expect(windows('D:\\/ThatDAM')).toBe(windows('D:\\thatdam'))
+  expect(windows('\\\\nas\\media/store')).toBe(windows('\\\\NAS\\media\\store'))
+  expect(windows('D:\\a')).not.toBe(windows('D:\\a\\b'))
+  expect(linux('//var/lib')).toBe(linux('/var/lib'))
+  expect(linux('/Var')).not.toBe(linux('/var'))
+  expect(linux('/a\\b')).not.toBe(linux('/a/b'))
 })
 
 test('an empty mount point in the place of a drive empties nothing, and the drive is known when it is back', async () => {

@@ -57,7 +57,7 @@ export async function walkRoot(options: WalkOptions): Promise<WalkResult> {
 class Walk {
   private readonly options: WalkOptions
   private readonly rootBytes: Buffer
-  private readonly excluded: readonly Buffer[]
+  private readonly excluded: ReadonlySet<string>
   private readonly kept: Buffer[] = []
   private readonly problems: string[] = []
   /** By device: a root may hold mounts of other kinds. */
@@ -71,7 +71,7 @@ class Walk {
   constructor(options: WalkOptions) {
     this.options = options
     this.rootBytes = Buffer.from(options.root)
-    this.excluded = options.excluded.map((path) => Buffer.from(path))
+    this.excluded = new Set(options.excluded.map((path) => folderKey(Buffer.from(path))))
   }
 
   async run(): Promise<WalkResult> {
@@ -183,8 +183,7 @@ class Walk {
   private isWalked(parent: Buffer, name: Buffer): boolean {
     const parentName = parent.subarray(parent.lastIndexOf(SLASH) + 1).toString('utf8')
     if (isIgnoredFolder(name.toString('utf8'), parentName)) return false
-    const absolute = joinPath(this.absolute(parent), name)
-    return !this.excluded.some((path) => path.equals(absolute))
+    return !this.excluded.has(folderKey(joinPath(this.absolute(parent), name)))
   }
 
   /** True when the file is there as a row: unchanged, or pending to be read. */
@@ -229,6 +228,18 @@ function fileSystemType(absolute: Buffer): bigint | null {
 
 function isSame(before: FileIdentity, now: FileIdentity): boolean {
   return before.size === now.size && before.mtimeNs === now.mtimeNs && (now.inode === 0n || before.inode === now.inode)
+}
+
+/**
+ * Equal for paths of the same folder. A walked path is put together with slashes, also below `C:\` and `/`; what Windows tells has
+ * backslashes, and there letters of both sizes are the same.
+ */
+export function folderKey(path: Buffer, platform: NodeJS.Platform = process.platform): string {
+  if (platform !== 'win32') return path.toString('latin1').replaceAll(/\/+/g, '/')
+  return path
+    .toString('utf8')
+    .replaceAll(/[\\/]+/g, '/')
+    .toLowerCase()
 }
 
 export function identityOf(stats: BigIntStats): FileIdentity {
