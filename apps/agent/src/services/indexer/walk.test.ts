@@ -1,11 +1,11 @@
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, renameSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openIndexDb } from '@thatdam/store/index-db'
 import { Locations } from '@thatdam/store/locations'
 import { temporaryFolder } from '@thatdam/testkit/service-host'
-import { folderKey, walkRoot, type WalkOptions, type WalkResult } from './walk.ts'
+import { folderKey, isOnlyOnline, walkRoot, type WalkOptions, type WalkResult } from './walk.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let db: DatabaseSync
@@ -130,6 +130,33 @@ test.each([
   writeFileSync(join(root, 'nas/b.jpg'), 'other')
   await walk({ fileSystemType })
   expect(pending()).toBe(1)
+})
+
+const reason = (): string | undefined => locations.errors(1)[0]?.reason
+
+test('a file of a cloud folder that is not here is told and left alone, until it is here', async () => {
+  const path = join(root, 'nas/film.mp4')
+  const date = new Date(1_700_000_000_000)
+  // A hole takes no blocks, as a file does that lies only in the cloud.
+  writeFileSync(path, '')
+  truncateSync(path, 100_000)
+  utimesSync(path, date, date)
+  await walk({ platform: 'linux' })
+  expect(pending()).toBe(1)
+  for (let round = 0; round < 2; round++) {
+    await walk({ platform: 'darwin' })
+    expect([pending(), reason()]).toEqual([0, expect.stringMatching(/only in the cloud .* keep it on this device/)])
+  }
+  writeFileSync(path, Buffer.alloc(100_000, 'x'), { flag: 'r+' })
+  utimesSync(path, date, date)
+  await walk({ platform: 'darwin' })
+  expect([pending(), reason()]).toEqual([1, undefined])
+})
+
+test('only a large file without a block lies elsewhere, and not on Linux', () => {
+  const stats = { size: 100_000n, blocks: 0n }
+  expect([isOnlyOnline(stats, 'win32'), isOnlyOnline(stats, 'darwin'), isOnlyOnline(stats, 'linux')]).toEqual([true, true, false])
+  expect([isOnlyOnline({ ...stats, size: 700n }, 'win32'), isOnlyOnline({ ...stats, blocks: 8n }, 'win32')]).toEqual([false, false])
 })
 
 test.skipIf(process.getuid?.() === 0 || process.platform === 'win32')('an unreadable folder is told and keeps what is in it', async () => {

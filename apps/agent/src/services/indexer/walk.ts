@@ -10,6 +10,11 @@ const EMPTY = Buffer.alloc(0)
 const YIELD_EVERY_MS = 20
 /** Folders that could not be read and keep what is known of them; more make the whole walk one that forgets nothing. */
 const KEPT_MAX = 1000
+const EMPTY_FILE = 'This file is empty (0 bytes): nothing to show. Remove it, or copy it again.'
+const ONLY_ONLINE =
+  'This file lies only in the cloud (OneDrive, iCloud or the like). Choose there to keep it on this device: it is then read.'
+/** From here on no file system keeps the bytes of a file beside its name, where they take no blocks. */
+const BLOCKLESS_MAX_BYTES = 65_536n
 /** Types of statfs: FAT, exFAT, FUSE, CIFS, SMB2. They number their files anew at each mount. */
 const NUMBERED_ANEW: readonly bigint[] = [0x4d44n, 0x2011bab0n, 0x65735546n, 0xff534d42n, 0xfe534d42n]
 
@@ -36,10 +41,11 @@ export interface WalkOptions {
   /** Absolute real paths that are never walked into. */
   readonly excluded: readonly string[]
   readonly signal: AbortSignal
-  /** Within the transaction: an asset's file has no bytes any more. */
+  /** Within the transaction: an asset's file has no bytes any more, or none here. */
   readonly onEmptied: (path: Buffer) => void
   /** Called for each folder that was read, with its absolute path. */
   readonly onFolder?: (absolute: Buffer) => void
+  readonly platform?: NodeJS.Platform
   /** What statfs says of the file system of a folder; null where it says nothing of use. */
   readonly fileSystemType?: (absolute: Buffer) => bigint | null
 }
@@ -200,14 +206,16 @@ class Walk {
       return false // removed while we walked
     }
     const identity = folder.inodesLast ? identityOf(stats) : { ...identityOf(stats), inode: 0n }
+    const onlyOnline = isOnlyOnline(stats, this.options.platform)
     this.filesSeen++
-    if (before && isSame(before, identity)) {
+    const cameOrWent = before?.reason === ONLY_ONLINE ? !onlyOnline : before?.state === 'pending' && onlyOnline
+    if (before && isSame(before, identity) && !cameOrWent) {
       if (before.missing !== 0) locations.setMissing(folder.id, name, 0)
       return true
     }
-    if (identity.size === 0n) {
+    const reason = identity.size === 0n ? EMPTY_FILE : onlyOnline ? ONLY_ONLINE : null
+    if (reason !== null) {
       if (before && before.state !== 'skipped') this.options.onEmptied(joinPath(folder.relative, name))
-      const reason = 'This file is empty (0 bytes): nothing to show. Remove it, or copy it again.'
       locations.putFile(folder.id, { name, ...identity, sha256: null, state: 'skipped', reason })
       return true
     }
@@ -224,6 +232,11 @@ function fileSystemType(absolute: Buffer): bigint | null {
   } catch {
     return null // a disk that goes away now is told by the next look at it
   }
+}
+
+/** Reading such a file would fetch it, and so the whole cloud folder. On Linux there are none, but files with holes look like them. */
+export function isOnlyOnline(stats: Pick<BigIntStats, 'size' | 'blocks'>, platform: NodeJS.Platform = process.platform): boolean {
+  return (platform === 'win32' || platform === 'darwin') && stats.size > BLOCKLESS_MAX_BYTES && stats.blocks === 0n
 }
 
 function isSame(before: FileIdentity, now: FileIdentity): boolean {
