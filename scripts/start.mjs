@@ -1,5 +1,6 @@
 // npm start: from a clean clone to the cloud app, this machine as its first node, and the console. Node 20 or newer, no libraries of its own.
 import fs from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildAll } from './lib/build.mjs'
@@ -64,7 +65,7 @@ function refuseSecondStart() {
   try {
     const { pid, cloudUrl, consoleUrl } = JSON.parse(fs.readFileSync(file, 'utf8'))
     process.kill(pid, 0)
-    if (pid !== process.pid && isStartScript(pid))
+    if (pid !== process.pid && isStartScript(pid, fs.statSync(file).mtimeMs))
       giveUp(
         `ThatDAM already runs from here (process ${pid}): ${cloudUrl ?? 'still starting'}${consoleUrl ? `, console ${consoleUrl}` : ''}. Stop it with Ctrl-C there, or: kill ${pid}`,
       )
@@ -74,12 +75,15 @@ function refuseSecondStart() {
   fs.writeFileSync(file, JSON.stringify({ pid: process.pid }))
 }
 
-/** A process id is used again after a reboot: only one that runs this script counts. @param {number} pid */
-function isStartScript(pid) {
+/**
+ * A process id is used again after a reboot: only one that runs this script counts. Where the system does not say that, one that was
+ * written down since it started. @param {number} pid @param {number} writtenMs
+ */
+function isStartScript(pid, writtenMs) {
   try {
     return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('start.mjs')
   } catch {
-    return process.platform !== 'linux'
+    return process.platform !== 'linux' && writtenMs > Date.now() - os.uptime() * 1000
   }
 }
 

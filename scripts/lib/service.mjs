@@ -39,11 +39,12 @@ export class Service {
     })
   }
 
-  /** Ends it: SIGTERM, then after 20 s SIGKILL. */
+  /** Ends it: SIGTERM, then after 20 s SIGKILL. Windows has no SIGTERM, only an end at once: there it stops by itself when its channel closes. */
   async stop() {
     this.stopping = true
     if (this.child.exitCode !== null || this.child.signalCode !== null) return
-    this.child.kill('SIGTERM')
+    if (process.platform === 'win32' && this.child.connected) this.child.disconnect()
+    else this.child.kill('SIGTERM')
     const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_LIMIT_MS)
     await this.ended
     clearTimeout(timer)

@@ -152,7 +152,14 @@ export class LiveCamera {
       if (!(await source.missing(this.facts))) this.backoff.reset()
       return
     }
-    const plan = this.planInput(source)
+    const deviceIndex = (await source.deviceIndex?.(this.facts, ffmpegPath)) ?? null
+    if (typeof deviceIndex === 'object' && deviceIndex !== null) {
+      this.become(deviceIndex.state, deviceIndex.sentence)
+      await this.pause(this.backoff.nextMs(0, Math.random()))
+      return
+    }
+    if (this.stopping.signal.aborted) return
+    const plan = this.planInput(source, deviceIndex)
     const startedMs = performance.now()
     const exit = await this.runFfmpeg(ffmpegPath, cameraArgv(plan.input, plan.encoder, await socket.nextPorts()), socket)
     if (this.stopping.signal.aborted) return
@@ -164,11 +171,11 @@ export class LiveCamera {
   }
 
   /** An encoder that failed here is not tried again; with none left libx264 is, so that the error names it. */
-  private planInput(source: CameraSource): { input: FfmpegInput; encoder: EncoderPlan | null } {
+  private planInput(source: CameraSource, deviceIndex: number | null): { input: FfmpegInput; encoder: EncoderPlan | null } {
     const usable = this.options.encoders?.filter((name) => !this.brokenEncoders.has(name)) ?? null
     const encoder = chooseEncoder(usable) ?? chooseEncoder(null)
     const roomy = (encoder?.hardware ?? false) || availableParallelism() >= LARGE_CORES
-    const native = source.ffmpegInput(this.facts, chooseMode(this.facts.modes, roomy ? COPY_LIMIT : SMALL_ENCODE_LIMIT))
+    const native = source.ffmpegInput(this.facts, chooseMode(this.facts.modes, roomy ? COPY_LIMIT : SMALL_ENCODE_LIMIT), deviceIndex)
     const input = this.mustEncode ? { ...native, copy: false } : native
     this.encoderNow = input.copy ? null : encoder
     return { input, encoder: this.encoderNow }

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { access, mkdir, open, readdir, rename, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { access, mkdir, open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { TemporaryBlob } from './blob-writer.ts'
 import type { DiskNumbers } from './disk.ts'
 import { diskNumbers, refuseWhenFull } from './disk.ts'
-import { errnoText, fsyncDirectory } from './durable.ts'
+import { errnoText, fsyncDirectory, renamePatiently } from './durable.ts'
 import { sweepTemporary, temporaryName } from './temporary.ts'
 
 /*
@@ -206,7 +206,7 @@ class FileBlobStore implements BlobStore {
     for await (const piece of this.read(sha256)) hash.update(piece)
     if (hash.digest('hex') === sha256) return 'ok'
     const path = this.pathOf(sha256)
-    await rename(path, join(this.root, 'damaged', sha256))
+    await renamePatiently(path, join(this.root, 'damaged', sha256))
     await fsyncDirectory(join(path, '..'))
     await fsyncDirectory(join(this.root, 'damaged'))
     return 'damaged'
@@ -251,7 +251,7 @@ class FileBlobStore implements BlobStore {
     }
     const path = this.pathOf(sha256)
     await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
-    await rename(temporary, path)
+    await renamePatiently(temporary, path)
     await this.syncFolderOf(sha256)
     return { sha256, sizeBytes, isNew: true }
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import * as z from 'zod/mini'
 import { ThatdamError } from '@thatdam/protocol/errors'
-import { readJson, writeFileDurable } from './durable.ts'
+import { readJson, renamePatiently, writeFileDurable, type RenameHost } from './durable.ts'
 
 let folder = ''
 beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'thatdam-durable-'))))
@@ -42,4 +42,43 @@ test('a missing file is null; a damaged one is an error that names it and stays 
     expect((error as ThatdamError).message).toMatch(/damaged .* backup/)
     expect(await readFile(path, 'utf8')).toBe(bad)
   }
+})
+
+/** A rename that fails with these codes one after the other, then works. */
+function failing(platform: NodeJS.Platform, codes: readonly string[]): RenameHost & { tries: number; pausedMs: number } {
+  return {
+    platform,
+    tries: 0,
+    pausedMs: 0,
+    async rename() {
+      const code = codes[this.tries++]
+      if (code !== undefined) throw Object.assign(new Error(code), { code })
+    },
+    async pause(ms) {
+      this.pausedMs += ms
+    },
+  }
+}
+
+test('on Windows a target that somebody has open is waited for, for about five seconds', async () => {
+  const held = failing('win32', ['EPERM', 'EACCES', 'EBUSY'])
+  await renamePatiently('a', 'b', held)
+  expect([held.tries, held.pausedMs]).toEqual([4, 70])
+  const forGood = failing(
+    'win32',
+    Array.from({ length: 100 }, () => 'EPERM'),
+  )
+  await expect(renamePatiently('a', 'b', forGood)).rejects.toThrow('EPERM')
+  expect(forGood.tries).toBe(10)
+  expect(forGood.pausedMs).toBeGreaterThan(4_500)
+  expect(forGood.pausedMs).toBeLessThan(5_500)
+  const away = failing('win32', ['ENOENT'])
+  await expect(renamePatiently('a', 'b', away)).rejects.toThrow('ENOENT')
+  expect([away.tries, away.pausedMs]).toEqual([1, 0])
+})
+
+test('elsewhere a refusal is final at once', async () => {
+  const refused = failing('linux', ['EACCES'])
+  await expect(renamePatiently('a', 'b', refused)).rejects.toThrow('EACCES')
+  expect([refused.tries, refused.pausedMs]).toEqual([1, 0])
 })

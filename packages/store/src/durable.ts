@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { open, readFile, rename, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type * as z from 'zod/mini'
 import { ThatdamError } from '@thatdam/protocol/errors'
 
@@ -21,6 +22,39 @@ export async function fsyncDirectory(path: string): Promise<void> {
   }
 }
 
+/** Pauses between tries on Windows, about 5 s together: a scanner looks at a new file for that long at most. */
+const HELD_PAUSES_MS: readonly number[] = [10, 20, 40, 80, 160, 320, 640, 1_280, 2_500]
+/** How Windows says that somebody has the file, or one below the folder, open. */
+const HELD: readonly (string | undefined)[] = ['EPERM', 'EACCES', 'EBUSY']
+
+/** For tests: another system, a rename that fails, pauses that take no time. */
+export interface RenameHost {
+  readonly platform: NodeJS.Platform
+  rename(from: string, to: string): Promise<void>
+  pause(ms: number): Promise<unknown>
+}
+
+/**
+ * Renames a file or folder. Windows refuses while anybody has source or target open, a scanner or a reader, which is soon over: it is tried
+ * again for about 5 s there. @throws the system's error.
+ */
+export async function renamePatiently(
+  from: string,
+  to: string,
+  host: RenameHost = { platform: process.platform, rename, pause: (ms) => delay(ms) },
+): Promise<void> {
+  const pauses = host.platform === 'win32' ? HELD_PAUSES_MS : []
+  for (const ms of pauses) {
+    try {
+      return await host.rename(from, to)
+    } catch (error) {
+      if (!HELD.includes((error as NodeJS.ErrnoException).code)) throw error
+    }
+    await host.pause(ms)
+  }
+  await host.rename(from, to)
+}
+
 /**
  * Replaces a file so that after a crash or a power cut it holds either the old or the new bytes, whole.
  * Temporary file in the same folder → write → fsync → rename → fsync of the folder. `mode` (default 0600) is that of the new file.
@@ -37,7 +71,7 @@ export async function writeFileDurable(path: string, data: string | Uint8Array, 
     } finally {
       await handle.close()
     }
-    await rename(temporary, path)
+    await renamePatiently(temporary, path)
   } catch (error) {
     await unlink(temporary).catch(() => {})
     throw error
@@ -48,7 +82,7 @@ export async function writeFileDurable(path: string, data: string | Uint8Array, 
 /** Moves a damaged file out of the way, for a person to look at; what stood there before is replaced. @returns where it lies now. */
 export async function setAside(path: string): Promise<string> {
   const aside = `${path}.damaged`
-  await rename(path, aside)
+  await renamePatiently(path, aside)
   return aside
 }
 

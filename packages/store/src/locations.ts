@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { transaction } from './index-db.ts'
 
-/** Nanoseconds and inodes are 64-bit: bigint, inodes of more than 63 bits wrapped. */
+/** Nanoseconds and inodes are 64-bit: bigint, inodes of more than 63 bits wrapped. An inode of 0 proves nothing. */
 export interface FileIdentity {
   readonly size: bigint
   readonly mtimeNs: bigint

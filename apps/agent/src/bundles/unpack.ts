@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ThatdamError } from '@thatdam/protocol/errors'
-import { fsyncDirectory } from '@thatdam/store/durable'
+import { fsyncDirectory, renamePatiently } from '@thatdam/store/durable'
 
 const run = promisify(execFile)
 const LIST_MAX_BYTES = 64 * 1024 * 1024
@@ -23,7 +23,7 @@ export async function unpack(archivePath: string, bundlesDir: string, sha256: st
   await mkdir(temporary, { recursive: true, mode: 0o700 })
   try {
     await run('tar', ['-xzf', archivePath, '-C', temporary, '--no-same-owner'], { maxBuffer: LIST_MAX_BYTES })
-    await rename(temporary, folder)
+    await renamePatiently(temporary, folder)
     await fsyncDirectory(bundlesDir)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })

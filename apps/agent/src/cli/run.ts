@@ -50,7 +50,7 @@ async function runUntilEnd(env: Env, log: Log): Promise<number> {
   }
 }
 
-/** Resolves at the first Ctrl-C or SIGTERM; a second one ends the program at once. */
+/** Resolves at the first Ctrl-C or SIGTERM; a second one ends the program at once. On Windows closing its window counts too. */
 function waitForEnd(say: (message: string) => void): Promise<void> {
   return new Promise((resolve) => {
     let asked = false
@@ -62,6 +62,7 @@ function waitForEnd(say: (message: string) => void): Promise<void> {
     }
     process.on('SIGINT', end)
     process.on('SIGTERM', end)
-    if (process.platform !== 'win32') process.on('SIGHUP', () => {})
+    // Elsewhere an agent outlives its terminal; Windows ends what is left of it about ten seconds after its window was closed.
+    process.on('SIGHUP', process.platform === 'win32' ? end : () => {})
   })
 }

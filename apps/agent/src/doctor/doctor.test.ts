@@ -77,7 +77,7 @@ it('state directory and identity: absent, good, not writable, readable by others
   expect(one(await stateCheck.run(context))?.state).toBe('warn')
   makeStateDir(folder)
   expect(one(await stateCheck.run(context))?.state).toBe('ok')
-  expect(fs.readdirSync(folder)).toEqual([])
+  expect(fs.readdirSync(folder)).toEqual(['.thatdam'])
   expect(one(await identityCheck.run(context))?.state).toBe('warn')
   const file = statePaths(folder).identity
   const identity = await openIdentity(file, { nodeId: null })

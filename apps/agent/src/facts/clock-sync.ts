@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import { runTool } from './tool.ts'
+import { parseW32tm } from './parse/time-service.ts'
+import { runTool, type ToolResult } from './tool.ts'
 
 /** systemd-timesyncd leaves this mark once the clock has followed a time server in this boot. */
 const MARK = '/run/systemd/timesync/synchronized'
@@ -18,11 +19,18 @@ export function clockWatch(): () => boolean {
   }
 }
 
-async function isSynchronised(): Promise<boolean> {
+export async function isSynchronised(
+  platform: NodeJS.Platform = process.platform,
+  run: (command: string, args: readonly string[]) => Promise<Pick<ToolResult, 'code' | 'stdout'>> = runTool,
+): Promise<boolean> {
   // macOS sets its clock by itself unless its owner forbids it, which only root may ask.
-  if (process.platform === 'darwin') return true
-  if (process.platform === 'win32') return (await runTool('w32tm', ['/query', '/source'])).code === 0
+  if (platform === 'darwin') return true
+  if (platform === 'win32') {
+    // Not the question for its source: that one is answered without complaint by a clock that follows nobody.
+    const { code, stdout } = await run('w32tm', ['/query', '/status'])
+    return parseW32tm(stdout, code)?.synchronized ?? false
+  }
   if (existsSync(MARK)) return true
-  const { code, stdout } = await runTool('timedatectl', ['show', '--property=NTPSynchronized', '--value'])
+  const { code, stdout } = await run('timedatectl', ['show', '--property=NTPSynchronized', '--value'])
   return code === 0 && stdout.trim() === 'yes'
 }

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
+import { FRAGMENT_MOVFLAGS } from '@thatdam/media/ffmpeg/argv'
+import { chooseEncoder, encoderArgs } from '@thatdam/media/ffmpeg/encoders'
+import { holdsParameterSets } from '@thatdam/media/fmp4/parameter-sets'
 import * as z from 'zod/mini'
 import { parseFfmpegVersion, parseVideoEncoders } from './parse/ffmpeg-encoders.ts'
-import { listFolder, runTool } from './tool.ts'
+import { listFolder, runTool, runToolForBytes } from './tool.ts'
 
 /** Encoders worth knowing, in the order in which a pipeline would like them: hardware first. */
 const HARDWARE = [
@@ -23,19 +26,25 @@ const HARDWARE = [
   'av1_qsv',
   'av1_vaapi',
 ] as const
-const SOFTWARE = ['libx264', 'libopenh264', 'libx265', 'libsvtav1', 'mjpeg'] as const
+/** Those that a camera is given to: tried too, as some systems ship a libopenh264 that is an empty shell. */
+const SOFTWARE_TRIED = ['libx264', 'libopenh264'] as const
+const SOFTWARE = [...SOFTWARE_TRIED, 'libx265', 'libsvtav1', 'mjpeg'] as const
 
 const TRIAL_TIMEOUT_MS = 3_000
 const TRIALS_AT_ONCE = 4
+/** Small, so that it costs little; no smaller, as hardware has a least size. */
+const PICTURE = { width: 320, height: 240, fps: 10 }
 
 export type FfmpegFacts = { ffmpegVersion: string | null; encoders: string[] }
 
-const CacheFile = z.object({ version: z.literal(1), key: z.string(), ffmpegVersion: z.nullable(z.string()), encoders: z.array(z.string()) })
+/** 2: encoders that leave the head of a film empty are told no more. */
+const CacheFile = z.object({ version: z.literal(2), key: z.string(), ffmpegVersion: z.nullable(z.string()), encoders: z.array(z.string()) })
 
 /**
- * What this ffmpeg can encode here. Software encoders are taken as listed; each listed hardware encoder encodes one frame, because every
- * distribution lists NVENC, QSV and VAAPI on machines that have none. Kept in `cacheFile` under the ffmpeg's path, size and time and the
- * graphics devices, so that a start costs no trials.
+ * What this ffmpeg can encode here. Each listed hardware encoder, and each that cameras are given to, encodes a second as a camera's
+ * pipeline does, because every distribution lists NVENC, QSV and VAAPI on machines that have none, and because one that opens may still make
+ * films that nobody can play (h264_v4l2m2m of a Pi). The others are taken as listed. Kept in `cacheFile` under the ffmpeg's path, size and
+ * time and the graphics devices, so that a start costs no trials.
  */
 export async function probeFfmpeg(ffmpegPath: string, cacheFile: string | null): Promise<FfmpegFacts> {
   const key = await cacheKey(ffmpegPath)
@@ -46,16 +55,19 @@ export async function probeFfmpeg(ffmpegPath: string, cacheFile: string | null):
     runTool(ffmpegPath, ['-hide_banner', '-encoders']),
   ])
   const listed = new Set(parseVideoEncoders(list.stdout))
-  const hardware = await workingOf(
-    ffmpegPath,
-    HARDWARE.filter((name) => listed.has(name)),
+  const tried: readonly string[] = [...HARDWARE, ...SOFTWARE_TRIED]
+  const working = new Set(
+    await workingOf(
+      ffmpegPath,
+      tried.filter((name) => listed.has(name)),
+    ),
   )
   const facts: FfmpegFacts = {
     ffmpegVersion: parseFfmpegVersion(version.stdout),
-    encoders: [...hardware, ...SOFTWARE.filter((name) => listed.has(name))],
+    encoders: [...HARDWARE, ...SOFTWARE].filter((name) => (tried.includes(name) ? working.has(name) : listed.has(name))),
   }
   // A run that was cut short is no knowledge: it is not kept.
-  if (cacheFile && list.code === 0 && version.code === 0) writeCache(cacheFile, { version: 1, key, ...facts })
+  if (cacheFile && list.code === 0 && version.code === 0) writeCache(cacheFile, { version: 2, key, ...facts })
   return facts
 }
 
@@ -69,31 +81,43 @@ async function workingOf(ffmpegPath: string, names: readonly string[]): Promise<
   return names.filter((name) => works.has(name))
 }
 
-/** Encodes one frame of black to nowhere. */
+/** Encodes a second of black into what a camera's pipeline makes; works when a player can open that. */
 async function opens(ffmpegPath: string, encoder: string): Promise<boolean> {
-  const vaapi = encoder.endsWith('_vaapi')
   const render = (await listFolder('/dev/dri')).find((name) => name.startsWith('renderD'))
-  if (vaapi && !render) return false
-  const device = vaapi ? ['-vaapi_device', `/dev/dri/${render}`] : []
-  const filter = vaapi ? ['-vf', 'format=nv12,hwupload'] : ['-pix_fmt', encoder.endsWith('_qsv') ? 'nv12' : 'yuv420p']
-  const source = ['-f', 'lavfi', '-i', 'color=black:s=640x480:r=25']
-  const args = [
+  if (encoder.endsWith('_vaapi') && !render) return false
+  const trial = await runToolForBytes(ffmpegPath, trialArgs(encoder, render ?? ''), TRIAL_TIMEOUT_MS)
+  // Software that is only slow, on a small machine that is busy starting, is still taken as listed: without it there is no camera at all.
+  if (trial.timedOut) return (SOFTWARE_TRIED as readonly string[]).includes(encoder)
+  return trial.code === 0 && holdsParameterSets(trial.stdout)
+}
+
+function trialArgs(encoder: string, render: string): string[] {
+  const plan = chooseEncoder([encoder])
+  const vaapi = encoder.endsWith('_vaapi')
+  const format = encoder.endsWith('_qsv') ? 'format=nv12' : 'format=yuv420p'
+  const device = plan?.globalArgs ?? (vaapi ? ['-vaapi_device', `/dev/dri/${render}`] : [])
+  const codec = plan
+    ? encoderArgs(plan, PICTURE)
+    : ['-vf', vaapi ? 'format=nv12,hwupload' : format, '-c:v', encoder, '-flags', '+global_header']
+  return [
     '-hide_banner',
     '-nostdin',
     '-loglevel',
     'error',
     ...device,
-    ...source,
-    ...filter,
-    '-frames:v',
-    '1',
-    '-c:v',
-    encoder,
     '-f',
-    'null',
-    '-',
+    'lavfi',
+    '-i',
+    `color=black:s=${PICTURE.width}x${PICTURE.height}:r=${PICTURE.fps}`,
+    '-t',
+    '1',
+    ...codec,
+    '-f',
+    'mp4',
+    '-movflags',
+    FRAGMENT_MOVFLAGS,
+    'pipe:1',
   ]
-  return (await runTool(ffmpegPath, args, TRIAL_TIMEOUT_MS)).code === 0
 }
 
 async function cacheKey(ffmpegPath: string): Promise<string> {

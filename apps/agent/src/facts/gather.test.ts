@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { FRAGMENT_MOVFLAGS } from '@thatdam/media/ffmpeg/argv'
 import { NodeFacts, type CameraFacts } from '@thatdam/protocol/facts'
 import { afterEach, expect, it, vi } from 'vitest'
 import * as z from 'zod/mini'
@@ -27,6 +28,15 @@ function write(root: string, files: Record<string, string>): void {
     fs.writeFileSync(path.join(root, file), text)
   }
 }
+/** Of an encoder that knows its parameter sets before the first picture (`+global_header`), or does not, as h264_v4l2m2m. */
+const film = (flags: string, file: string): string[] => [
+  ...'-v error -f lavfi -i color=black:s=320x240:r=10 -t 1 -c:v libx264 -f mp4'.split(' '),
+  '-movflags',
+  FRAGMENT_MOVFLAGS,
+  '-flags',
+  flags,
+  file,
+]
 const v4 = (address: string, internal = false) => ({ address, family: 'IPv4', internal })
 const v6 = (address: string) => ({ address, family: 'IPv6', internal: false })
 const linux = (model: string | null, gibibytes: number) => powerClassOf({ os: 'linux', model, ramBytes: gibibytes * 1024 ** 3 })
@@ -59,8 +69,20 @@ it('gathers this machine in the schema of the wire', async () => {
 it('ffmpeg: listed hardware encoders are tried, the finding is kept until ffmpeg changes', async () => {
   const root = makeFolder()
   const counted = path.join(root, 'runs')
-  // A stand-in ffmpeg: lists NVENC, VideoToolbox and x264, can open VideoToolbox only, and counts its runs.
-  const script = `#!/bin/sh\necho x >> '${counted}'\ncase "$*" in\n*-version*) echo 'ffmpeg version 9.9' ;;\n*-encoders*) printf ' V....D h264_nvenc  N\\n V....D h264_videotoolbox  V\\n V....D libx264  X\\n' ;;\n*h264_videotoolbox*) exit 0 ;;\n*) exit 1 ;;\nesac\n`
+  expect((await runTool('ffmpeg', film('+global_header', path.join(root, 'good.mp4')))).code).toBe(0)
+  expect((await runTool('ffmpeg', film('-global_header', path.join(root, 'empty.mp4')))).code).toBe(0)
+  // A stand-in ffmpeg that counts its runs: NVENC does not open, the Pi's encoder leaves the head empty, OpenH264 is a shell.
+  const script = `#!/bin/sh
+echo x >> '${counted}'
+case "$*" in
+*-version*) echo 'ffmpeg version 9.9' ;;
+*-encoders*) printf ' V....D %s  N\\n' h264_nvenc h264_videotoolbox h264_v4l2m2m libx264 libopenh264 ;;
+*h264_videotoolbox* | *libx264*) cat '${root}/good.mp4' ;;
+*h264_v4l2m2m*) cat '${root}/empty.mp4' ;;
+*libopenh264*) exit 0 ;;
+*) exit 1 ;;
+esac
+`
   write(root, { ffmpeg: script })
   fs.chmodSync(path.join(root, 'ffmpeg'), 0o755)
   const cache = path.join(root, 'encoders.json')
@@ -73,6 +95,10 @@ it('ffmpeg: listed hardware encoders are tried, the finding is kept until ffmpeg
   await probeFfmpeg(path.join(root, 'ffmpeg'), cache)
   expect(fs.readFileSync(counted, 'utf8').length).toBe(runs.length * 2)
   fs.writeFileSync(cache, '{"torn')
+  expect(await probeFfmpeg(path.join(root, 'ffmpeg'), cache)).toEqual(first)
+  // The verdict of an agent that only looked whether an encoder opens is not believed.
+  const kept: object = JSON.parse(fs.readFileSync(cache, 'utf8'))
+  fs.writeFileSync(cache, JSON.stringify({ ...kept, version: 1, encoders: ['h264_v4l2m2m'] }))
   expect(await probeFfmpeg(path.join(root, 'ffmpeg'), cache)).toEqual(first)
   expect(findFfmpeg(path.join(root, 'ffmpeg'))).toBe(path.join(root, 'ffmpeg'))
   expect(findFfmpeg(path.join(root, 'absent'))).toBe(findTool(['ffmpeg']))

@@ -3,10 +3,12 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { searchFolders, toolEnvironment } from './env.ts'
 
-export type ToolResult = {
+export type ToolResult = Omit<ToolBytes, 'stdout'> & { stdout: string }
+
+export type ToolBytes = {
   /** 0 is success; null: missing, killed by a signal or out of time. */
   code: number | null
-  stdout: string
+  stdout: Buffer
   stderr: string
   /** The program is not there: normal, never an error. */
   missing: boolean
@@ -20,7 +22,13 @@ const OUTPUT_BYTES_MAX = 1024 * 1024
  * Runs a tool to its end, argv only, never a shell. Output above 1 MiB a stream is dropped; after `timeoutMs` it is killed.
  * Never rejects: a missing or broken tool is a fact too.
  */
-export function runTool(command: string, args: readonly string[], timeoutMs = TOOL_TIMEOUT_MS): Promise<ToolResult> {
+export async function runTool(command: string, args: readonly string[], timeoutMs = TOOL_TIMEOUT_MS): Promise<ToolResult> {
+  const result = await runToolForBytes(command, args, timeoutMs)
+  return { ...result, stdout: result.stdout.toString('utf8') }
+}
+
+/** As `runTool`, for output that is no text. */
+export function runToolForBytes(command: string, args: readonly string[], timeoutMs = TOOL_TIMEOUT_MS): Promise<ToolBytes> {
   return new Promise((resolve) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: toolEnvironment(), windowsHide: true })
     const stdout = collect(child.stdout)
@@ -35,21 +43,21 @@ export function runTool(command: string, args: readonly string[], timeoutMs = TO
     }, timeoutMs)
     const end = (code: number | null, missing: boolean) => {
       clearTimeout(timer)
-      resolve({ code, stdout: stdout(), stderr: stderr(), missing, timedOut })
+      resolve({ code, stdout: stdout(), stderr: stderr().toString('utf8'), missing, timedOut })
     }
     child.once('error', (error: NodeJS.ErrnoException) => end(null, error.code === 'ENOENT'))
     child.once('close', (code) => end(code, false))
   })
 }
 
-function collect(stream: NodeJS.ReadableStream): () => string {
+function collect(stream: NodeJS.ReadableStream): () => Buffer {
   const chunks: Buffer[] = []
   let bytes = 0
   stream.on('data', (chunk: Buffer) => {
     if (bytes < OUTPUT_BYTES_MAX) chunks.push(chunk.subarray(0, OUTPUT_BYTES_MAX - bytes))
     bytes += chunk.length
   })
-  return () => Buffer.concat(chunks).toString('utf8')
+  return () => Buffer.concat(chunks)
 }
 
 /** Absolute path of the first of `names` that is an executable file on the search path, or null. */

@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, closeSync, constants, mkdirSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ThatdamError } from '@thatdam/protocol/errors'
 
@@ -55,6 +55,11 @@ export function makeStateDir(stateDir: string): void {
           ? 'There is no space left on its disk: make room there, or set STATE_DIR to another folder.'
           : 'Run as a user who may write there, or set STATE_DIR to another folder.'
     throw new ThatdamError('INTERNAL', `The state directory ${stateDir} cannot be made (${reason}). ${advice}`, { cause: error })
+  }
+  try {
+    closeSync(openSync(join(stateDir, '.thatdam'), 'a', 0o600))
+  } catch {
+    // A full disk: the marker only keeps indexers out, also another machine's that sees this disk.
   }
 }
 

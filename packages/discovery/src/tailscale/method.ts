@@ -13,8 +13,13 @@ export interface Options extends MethodContext {
   readonly nodePort: number
 }
 
-/** Where Tailscale's command is: on PATH, or inside the app on a Mac. */
-export const EXECUTABLES: readonly string[] = ['tailscale', '/Applications/Tailscale.app/Contents/MacOS/Tailscale']
+/** Where Tailscale's command is: on PATH, where Homebrew and its own package put it (launchd's PATH has neither), or inside the app on a Mac. */
+export const EXECUTABLES: readonly string[] = [
+  'tailscale',
+  '/opt/homebrew/bin/tailscale',
+  '/usr/local/bin/tailscale',
+  '/Applications/Tailscale.app/Contents/MacOS/Tailscale',
+]
 const OUTPUT_BYTES_MAX = 4 << 20
 /** Starting a program is dear: a network of this kind changes seldom. */
 const EVERY_MS = 60_000

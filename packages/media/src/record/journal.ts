@@ -23,9 +23,8 @@ export class Journal {
       throw error
     })
     const whole = text.slice(0, text.lastIndexOf('\n') + 1)
-    const handle = await open(path, 'a', 0o600)
-    if (whole.length !== text.length) await handle.truncate(Buffer.byteLength(whole))
-    return new Journal(handle, parseLines(whole))
+    if (whole.length !== text.length) await cutAt(path, Buffer.byteLength(whole))
+    return new Journal(await open(path, 'a', 0o600), parseLines(whole))
   }
 
   /** With `durable`, it survives a power cut when it resolves; without, the media file can tell it again. */
@@ -41,6 +40,17 @@ export class Journal {
 
   async close(): Promise<void> {
     await this.handle.close()
+  }
+}
+
+/** Not through the handle that adds: Windows gives that one no right to cut. */
+async function cutAt(path: string, lengthBytes: number): Promise<void> {
+  const handle = await open(path, 'r+')
+  try {
+    await handle.truncate(lengthBytes)
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }
 

@@ -22,5 +22,11 @@ export interface CameraSource {
   describe(camera: CameraFacts): string
   /** Null when it can be opened now, as far as can be told without opening. Cheap: asked every second while it is away. */
   missing(camera: CameraFacts): Promise<CameraTrouble | null>
-  ffmpegInput(camera: CameraFacts, mode: VideoMode | null): FfmpegInput
+  /**
+   * Only of a kind whose name alone may open something else: asked right before opening. The device's index of this moment, null when the
+   * name is enough, or why it cannot be opened. Dear: it starts a program.
+   */
+  deviceIndex?(camera: CameraFacts, ffmpegPath: string): Promise<number | null | CameraTrouble>
+  /** `deviceIndex`: what the question above was answered; null: none. */
+  ffmpegInput(camera: CameraFacts, mode: VideoMode | null, deviceIndex?: number | null): FfmpegInput
 }

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { CameraFacts, VideoMode } from '@thatdam/protocol/facts'
 import { expect, test } from 'vitest'
 import { cameraArgv } from '../ffmpeg/argv.ts'
@@ -69,6 +72,37 @@ test('names with blanks, semicolons and dollars stay one word of the argv; an in
   expect(sourceOf('rtsp')?.ffmpegInput(camera('rtsp', 'rtsp://10.0.0.9/1'), null)).toMatchObject({ copy: true })
   expect(sourceOf('csi')).toBeNull()
 })
+
+test.skipIf(process.platform === 'win32')(
+  'a Mac camera whose name ffmpeg would take for an index is looked up for each opening',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'thatdam-sources-'))
+    try {
+      const ffmpeg = join(folder, 'ffmpeg')
+      const lines = [
+        'AVFoundation video devices:',
+        '[0] FaceTime HD Camera',
+        '[1] 1080P Web Camera',
+        '[2] Desk: left',
+        '[3] Capture screen 0',
+      ]
+      const listing = [...lines, 'AVFoundation audio devices:', '[0] 2K Camera'].map((line) => `[AVFoundation indev @ 0x7f] ${line}`)
+      writeFileSync(ffmpeg, `#!/bin/sh\ncat >&2 <<'END'\n${listing.join('\n')}\nEND\nexit 1\n`, { mode: 0o755 })
+      const source = sourceOf('avfoundation')
+      const ask = (name: string) => source?.deviceIndex?.(camera('avfoundation', name), ffmpeg)
+      expect(await ask('FaceTime HD Camera')).toBeNull()
+      expect(await ask('1080P Web Camera')).toBe(1)
+      expect(await ask('Desk: left')).toBe(2)
+      expect(await ask('2K Camera')).toMatchObject({ state: 'gone' })
+      const args = source?.ffmpegInput(camera('avfoundation', '1080P Web Camera'), null, 1).args.join(' ')
+      expect(args).toMatch(/-video_device_index 1 -i none:none$/)
+      rmSync(ffmpeg)
+      expect(await ask('1080P Web Camera')).toMatchObject({ state: 'gone' })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  },
+)
 
 test('a missing device says what to do', async () => {
   const missing = await sourceOf('v4l2')?.missing(camera('v4l2', '/dev/v4l/by-path/none'))

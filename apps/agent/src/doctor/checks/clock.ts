@@ -3,7 +3,7 @@ import type { Check, CheckContext } from '../check.ts'
 import { fail, ok, warn } from '../finding.ts'
 import { askDate } from '../http-date.ts'
 import type { Machine } from '../machine.ts'
-import { parseChrony, parseSntpSeconds, parseTimedatectl, parseW32tm, type TimeService } from '../parse/time-service.ts'
+import { parseChrony, parseSntpSeconds, parseTimedatectl, parseW32tm, type TimeService } from '../../facts/parse/time-service.ts'
 
 const NAME = 'Clock'
 /** Ring time forgives more; people compare recordings by their time of day. */

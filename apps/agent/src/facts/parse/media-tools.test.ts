@@ -1,5 +1,5 @@
+import { parseAvfoundationCameras } from '@thatdam/media/sources/avfoundation/listing'
 import { expect, it } from 'vitest'
-import { parseAvfoundationCameras } from './avfoundation.ts'
 import { parseDshowCameras, parseDshowOptions } from './dshow.ts'
 import { parseFfmpegVersion, parseVideoEncoders } from './ffmpeg-encoders.ts'
 import { parseLibcameraList } from './libcamera.ts'
@@ -98,5 +98,5 @@ it('dshow: the old layout with headings and the new one with kinds, in any langu
 it('avfoundation: cameras without screens and microphones', () => {
   const text =
     '[AVFoundation indev @ 0x7f] AVFoundation video devices:\n[AVFoundation indev @ 0x7f] [0] FaceTime HD Camera\n[AVFoundation indev @ 0x7f] [1] Capture screen 0\n[AVFoundation indev @ 0x7f] AVFoundation audio devices:\n[AVFoundation indev @ 0x7f] [0] MacBook Microphone\n'
-  expect(parseAvfoundationCameras(text)).toEqual(['FaceTime HD Camera'])
+  expect(parseAvfoundationCameras(text)).toEqual([{ index: 0, name: 'FaceTime HD Camera' }])
 })

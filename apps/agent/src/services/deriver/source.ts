@@ -1,6 +1,7 @@
-import { lstatSync, realpathSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import type { BlobStore } from '@thatdam/store/blob-store'
 import { joinPath, type Location, type Locations } from '@thatdam/store/locations'
+import { realPath } from '@thatdam/store/real-path'
 import type { NamedFile, OddNames } from '../indexer/odd-names.ts'
 
 /** Where the bytes of a source can be read on this node, as a path a program can be given: the store first, then an original. Null: nowhere. */
@@ -20,7 +21,7 @@ export async function findSource(
 /** The original's path when it is still the file that was indexed. */
 function unchangedOriginal(location: Location): Buffer | null {
   try {
-    const absolute = joinPath(Buffer.from(realpathSync(location.root)), location.path)
+    const absolute = joinPath(Buffer.from(realPath(location.root)), location.path)
     const stats = lstatSync(absolute, { bigint: true })
     return stats.isFile() && Number(stats.size) === location.sizeBytes && stats.mtimeNs === location.mtimeNs ? absolute : null
   } catch {

@@ -78,9 +78,14 @@ export class ExifReader {
     })
     const found = parseOutput(output.stdout.toString('utf8'))
     if (found === null) throw new ToolError('missing', `does not run here (${output.stderr.trim().slice(0, 200) || `exit ${output.code}`})`)
-    const byPath = new Map(found.map((tags) => [tags['SourceFile'], tags]))
-    for (const one of batch) one.resolve(byPath.get(one.path) ?? { Error: 'exiftool could not read this file' })
+    const bySource = new Map(found.map((tags) => [sourceKey(String(tags['SourceFile'])), tags]))
+    for (const one of batch) one.resolve(bySource.get(sourceKey(one.path)) ?? { Error: 'exiftool could not read this file' })
   }
+}
+
+/** On Windows exiftool names a file with slashes, however it was asked for; elsewhere a backslash is a letter like others. */
+export function sourceKey(path: string, platform: NodeJS.Platform = process.platform): string {
+  return platform === 'win32' ? path.replaceAll('\\', '/') : path
 }
 
 function fail(batch: readonly Waiting[], error: unknown): void {

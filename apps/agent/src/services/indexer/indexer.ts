@@ -11,7 +11,7 @@ import { ingest, locationSeen, relativePath, type IngestParts } from './ingest.t
 import { Prober } from './probe.ts'
 import { EMPTY_STATUS, Rate } from './progress.ts'
 import { Sparing } from './sparing.ts'
-import { checkRoots, type CheckedRoot } from './roots.ts'
+import { checkRoots, realOwnFolders, type CheckedRoot } from './roots.ts'
 import { walkRoot } from './walk.ts'
 import { Watcher } from './watcher.ts'
 
@@ -231,7 +231,7 @@ export class Indexer {
       rootId: root.id,
       root: root.real,
       scan,
-      excluded: [this.options.casRoot, this.options.stateDir],
+      excluded: realOwnFolders(this.options),
       signal: this.options.signal,
       onEmptied: (path) => this.addGone(root.path, path),
       onFolder: (absolute) => this.watcher.add(absolute),

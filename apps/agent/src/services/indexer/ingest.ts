@@ -51,7 +51,7 @@ export async function ingest(parts: IngestParts, file: PendingFile, realRoot: st
   const hashed = await parts.hasher.hash(absolute)
   if (parts.signal.aborted) return 'later'
   if (!hashed.ok) return failed(parts, file, now, hashed.code)
-  const read = { identity: hashed.identity, sha256: hashed.sha256 }
+  const read = { identity: asWalked(file, hashed.identity), sha256: hashed.sha256 }
   const known = parts.locations.asset(hashed.sha256)
   if (known) {
     announce(parts, file, { ...read, state: known.problem === null ? 'done' : 'error', reason: known.problem }, null)
@@ -59,7 +59,7 @@ export async function ingest(parts: IngestParts, file: PendingFile, realRoot: st
   }
   const probed = await parts.prober.probe(absolute, file.name, hashed.head)
   if (!probed) {
-    parts.locations.putFile(file.folder, { name: file.name, ...hashed.identity, sha256: null, state: 'skipped', reason: null })
+    parts.locations.putFile(file.folder, { name: file.name, ...read.identity, sha256: null, state: 'skipped', reason: null })
     return 'done'
   }
   const state = probed.problem === null ? 'done' : 'error'
@@ -83,13 +83,18 @@ export async function ingest(parts: IngestParts, file: PendingFile, realRoot: st
 
 function look(parts: IngestParts, file: PendingFile, absolute: Buffer): FileIdentity | 'gone' {
   try {
-    return identityOf(lstatSync(absolute, { bigint: true }))
+    return asWalked(file, identityOf(lstatSync(absolute, { bigint: true })))
   } catch (error) {
     // Missing: the next walk finds out whether it is gone or its disk is away.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') failed(parts, file, file, (error as NodeJS.ErrnoException).code ?? 'EIO')
     else parts.locations.setMissing(file.folder, file.name, -1)
     return 'gone'
   }
+}
+
+/** Where the walk found that inodes do not outlive a mount, none is kept: a later file may get the number of an earlier one. */
+function asWalked(file: PendingFile, identity: FileIdentity): FileIdentity {
+  return file.inode === 0n ? { ...identity, inode: 0n } : identity
 }
 
 /** A date in the future (a wrong clock) proves nothing: the hash's own check of size and date has to do. */

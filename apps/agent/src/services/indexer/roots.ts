@@ -1,5 +1,6 @@
-import { realpathSync, readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
+import { realPath } from '@thatdam/store/real-path'
 
 export interface CheckedRoot {
   /** As the owner wrote it, made absolute: its name everywhere. */
@@ -12,13 +13,18 @@ export interface CheckedRoot {
   readonly usable: boolean
 }
 
+export interface OwnFolders {
+  readonly casRoot: string
+  readonly stateDir: string
+}
+
 const inside = (inner: string, outer: string): boolean => inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)
 
 /**
  * Looks at each folder of INDEX_PATHS. A problem of one leaves the others alone. `ours`: the store and the state folder, never indexed.
  */
-export function checkRoots(indexPaths: readonly string[], ours: { readonly casRoot: string; readonly stateDir: string }): CheckedRoot[] {
-  const own = [ours.casRoot, ours.stateDir].map(realOrSame)
+export function checkRoots(indexPaths: readonly string[], ours: OwnFolders): CheckedRoot[] {
+  const own = realOwnFolders(ours)
   const checked: CheckedRoot[] = []
   for (const given of indexPaths) {
     const path = resolve(given)
@@ -43,7 +49,7 @@ function contains(outer: CheckedRoot, inner: CheckedRoot, all: readonly CheckedR
 function checkRoot(path: string, own: readonly string[]): CheckedRoot {
   let real: string
   try {
-    real = realpathSync(path)
+    real = realPath(path)
     if (!statSync(real).isDirectory()) return refused(path, null, `${path} is not a folder: choose the folder it lies in.`)
     readdirSync(real)
   } catch (error) {
@@ -65,9 +71,14 @@ function refused(path: string, real: string | null, problem: string): CheckedRoo
   return { path, real, problem, usable: false }
 }
 
+/** Where the store and the state folder really lie. */
+export function realOwnFolders(ours: OwnFolders): string[] {
+  return [ours.casRoot, ours.stateDir].map(realOrSame)
+}
+
 function realOrSame(path: string): string {
   try {
-    return realpathSync(path)
+    return realPath(path)
   } catch {
     return resolve(path)
   }

@@ -1,4 +1,4 @@
-import { lstatSync, type BigIntStats, type Dirent } from 'node:fs'
+import { lstatSync, statfsSync, type BigIntStats, type Dirent } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { joinPath, type FileIdentity, type KnownFile, type Locations } from '@thatdam/store/locations'
 import { isIgnoredFile, isIgnoredFolder } from './ignore.ts'
@@ -10,6 +10,13 @@ const EMPTY = Buffer.alloc(0)
 const YIELD_EVERY_MS = 20
 /** Folders that could not be read and keep what is known of them; more make the whole walk one that forgets nothing. */
 const KEPT_MAX = 1000
+const EMPTY_FILE = 'This file is empty (0 bytes): nothing to show. Remove it, or copy it again.'
+const ONLY_ONLINE =
+  'This file lies only in the cloud (OneDrive, iCloud or the like). Choose there to keep it on this device: it is then read.'
+/** From here on no file system keeps the bytes of a file beside its name, where they take no blocks. */
+const BLOCKLESS_MAX_BYTES = 65_536n
+/** Types of statfs: FAT, exFAT, FUSE, CIFS, SMB2. They number their files anew at each mount. */
+const NUMBERED_ANEW: readonly bigint[] = [0x4d44n, 0x2011bab0n, 0x65735546n, 0xff534d42n, 0xfe534d42n]
 
 export interface WalkResult {
   /** Media files there are. */
@@ -34,15 +41,19 @@ export interface WalkOptions {
   /** Absolute real paths that are never walked into. */
   readonly excluded: readonly string[]
   readonly signal: AbortSignal
-  /** Within the transaction: an asset's file has no bytes any more. */
+  /** Within the transaction: an asset's file has no bytes any more, or none here. */
   readonly onEmptied: (path: Buffer) => void
   /** Called for each folder that was read, with its absolute path. */
   readonly onFolder?: (absolute: Buffer) => void
+  readonly platform?: NodeJS.Platform
+  /** What statfs says of the file system of a folder; null where it says nothing of use. */
+  readonly fileSystemType?: (absolute: Buffer) => bigint | null
 }
 
 /**
  * Compares one root with what is known of it, folder by folder, each in one transaction. Files that are new or changed become `pending`
- * rows; unchanged ones (size, modification time in ns, inode) are not touched. Symbolic links are not followed. Names are bytes.
+ * rows; unchanged ones (size, modification time in ns, inode) are not touched. Where inodes do not outlive a mount they are 0 and prove
+ * nothing: else a stick would be read anew each time it is put in. Symbolic links are not followed. Names are bytes.
  */
 export async function walkRoot(options: WalkOptions): Promise<WalkResult> {
   const walk = new Walk(options)
@@ -52,9 +63,11 @@ export async function walkRoot(options: WalkOptions): Promise<WalkResult> {
 class Walk {
   private readonly options: WalkOptions
   private readonly rootBytes: Buffer
-  private readonly excluded: readonly Buffer[]
+  private readonly excluded: ReadonlySet<string>
   private readonly kept: Buffer[] = []
   private readonly problems: string[] = []
+  /** By device: a root may hold mounts of other kinds. */
+  private readonly lasting = new Map<string, boolean>()
   private filesSeen = 0
   private knownMatched = 0
   private complete = true
@@ -64,7 +77,7 @@ class Walk {
   constructor(options: WalkOptions) {
     this.options = options
     this.rootBytes = Buffer.from(options.root)
-    this.excluded = options.excluded.map((path) => Buffer.from(path))
+    this.excluded = new Set(options.excluded.map((path) => folderKey(Buffer.from(path))))
   }
 
   async run(): Promise<WalkResult> {
@@ -115,6 +128,16 @@ class Walk {
     return this.options.locations.transaction(() => this.compare(relative, entries, String(stats.dev)))
   }
 
+  private inodesLast(absolute: Buffer, device: string): boolean {
+    let lasting = this.lasting.get(device)
+    if (lasting === undefined) {
+      const type = (this.options.fileSystemType ?? fileSystemType)(absolute)
+      lasting = type === null || !NUMBERED_ANEW.includes(BigInt.asUintN(32, type))
+      this.lasting.set(device, lasting)
+    }
+    return lasting
+  }
+
   private unreadable(relative: Buffer, error: unknown): void {
     const code = (error as NodeJS.ErrnoException).code ?? 'EIO'
     if (relative.length === 0) this.complete = false
@@ -129,6 +152,7 @@ class Walk {
     const folder = locations.folder(rootId, relative)
     const known = new Map(locations.filesOf(folder.id).map((file) => [file.name.toString('latin1'), file]))
     const children: Buffer[] = []
+    const inodesLast = this.inodesLast(this.absolute(relative), device)
     let matched = 0
     for (const entry of entries) {
       const key = entry.name.toString('latin1')
@@ -136,7 +160,7 @@ class Walk {
       if (type === 'folder' && this.isWalked(relative, entry.name)) children.push(joinPath(relative, entry.name))
       if (type !== 'file' || !isCandidate(entry.name)) continue
       const before = known.get(key)
-      if (this.file(folder.id, relative, entry.name, before)) {
+      if (this.file({ id: folder.id, relative, inodesLast }, entry.name, before)) {
         known.delete(key)
         if (before) matched++
       }
@@ -165,34 +189,70 @@ class Walk {
   private isWalked(parent: Buffer, name: Buffer): boolean {
     const parentName = parent.subarray(parent.lastIndexOf(SLASH) + 1).toString('utf8')
     if (isIgnoredFolder(name.toString('utf8'), parentName)) return false
-    const absolute = joinPath(this.absolute(parent), name)
-    return !this.excluded.some((path) => path.equals(absolute))
+    return !this.excluded.has(folderKey(joinPath(this.absolute(parent), name)))
   }
 
   /** True when the file is there as a row: unchanged, or pending to be read. */
-  private file(folder: number, relative: Buffer, name: Buffer, before: KnownFile | undefined): boolean {
+  private file(
+    folder: { readonly id: number; readonly relative: Buffer; readonly inodesLast: boolean },
+    name: Buffer,
+    before: KnownFile | undefined,
+  ): boolean {
     const { locations } = this.options
     let stats: BigIntStats
     try {
-      stats = lstatSync(joinPath(this.absolute(relative), name), { bigint: true })
+      stats = lstatSync(joinPath(this.absolute(folder.relative), name), { bigint: true })
     } catch {
       return false // removed while we walked
     }
-    const identity = identityOf(stats)
+    const identity = folder.inodesLast ? identityOf(stats) : { ...identityOf(stats), inode: 0n }
+    const onlyOnline = isOnlyOnline(stats, this.options.platform)
     this.filesSeen++
-    if (before && before.size === identity.size && before.mtimeNs === identity.mtimeNs && before.inode === identity.inode) {
-      if (before.missing !== 0) locations.setMissing(folder, name, 0)
+    const cameOrWent = before?.reason === ONLY_ONLINE ? !onlyOnline : before?.state === 'pending' && onlyOnline
+    if (before && isSame(before, identity) && !cameOrWent) {
+      if (before.missing !== 0) locations.setMissing(folder.id, name, 0)
       return true
     }
-    if (identity.size === 0n) {
-      if (before && before.state !== 'skipped') this.options.onEmptied(joinPath(relative, name))
-      const reason = 'This file is empty (0 bytes): nothing to show. Remove it, or copy it again.'
-      locations.putFile(folder, { name, ...identity, sha256: null, state: 'skipped', reason })
+    const reason = identity.size === 0n ? EMPTY_FILE : onlyOnline ? ONLY_ONLINE : null
+    if (reason !== null) {
+      if (before && before.state !== 'skipped') this.options.onEmptied(joinPath(folder.relative, name))
+      locations.putFile(folder.id, { name, ...identity, sha256: null, state: 'skipped', reason })
       return true
     }
-    locations.putFile(folder, { name, ...identity, sha256: null, state: 'pending', reason: null })
+    locations.putFile(folder.id, { name, ...identity, sha256: null, state: 'pending', reason: null })
     return true
   }
+}
+
+/** Linux tells kinds of file systems by number; Windows keeps none, and macOS counts its kinds anew at each start. */
+function fileSystemType(absolute: Buffer): bigint | null {
+  if (process.platform !== 'linux') return null
+  try {
+    return statfsSync(absolute, { bigint: true }).type
+  } catch {
+    return null // a disk that goes away now is told by the next look at it
+  }
+}
+
+/** Reading such a file would fetch it, and so the whole cloud folder. On Linux there are none, but files with holes look like them. */
+export function isOnlyOnline(stats: Pick<BigIntStats, 'size' | 'blocks'>, platform: NodeJS.Platform = process.platform): boolean {
+  return (platform === 'win32' || platform === 'darwin') && stats.size > BLOCKLESS_MAX_BYTES && stats.blocks === 0n
+}
+
+function isSame(before: FileIdentity, now: FileIdentity): boolean {
+  return before.size === now.size && before.mtimeNs === now.mtimeNs && (now.inode === 0n || before.inode === now.inode)
+}
+
+/**
+ * Equal for paths of the same folder. A walked path is put together with slashes, also below `C:\` and `/`; what Windows tells has
+ * backslashes, and there letters of both sizes are the same.
+ */
+export function folderKey(path: Buffer, platform: NodeJS.Platform = process.platform): string {
+  if (platform !== 'win32') return path.toString('latin1').replaceAll(/\/+/g, '/')
+  return path
+    .toString('utf8')
+    .replaceAll(/[\\/]+/g, '/')
+    .toLowerCase()
 }
 
 export function identityOf(stats: BigIntStats): FileIdentity {

@@ -1,8 +1,9 @@
-import { constants, realpathSync } from 'node:fs'
+import { constants } from 'node:fs'
 import { open, realpath, stat, type FileHandle } from 'node:fs/promises'
 import { resolve, sep } from 'node:path'
 import { ThatdamError } from '@thatdam/protocol/errors'
 import { joinPath, type Location, type Locations } from '@thatdam/store/locations'
+import { realPath } from '@thatdam/store/real-path'
 
 export interface OpenOriginal {
   readonly handle: FileHandle
@@ -39,11 +40,11 @@ async function openAt(location: Location): Promise<OpenOriginal | 'changed' | 'a
   let real: Buffer
   let root: string
   try {
-    root = realpathSync(location.root)
+    root = realPath(location.root)
     const absolute = joinPath(Buffer.from(root), location.path)
     handle = await open(absolute, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
-      real = await realpath(absolute, { encoding: 'buffer' })
+      real = await realFile(absolute)
     } catch (error) {
       await handle.close()
       throw error
@@ -62,4 +63,9 @@ async function openAt(location: Location): Promise<OpenOriginal | 'changed' | 'a
   if (same && opened.mtimeNs === location.mtimeNs) return { handle, sizeBytes: location.sizeBytes }
   await handle.close()
   return 'changed'
+}
+
+/** Names are bytes; `realPath` is for the volumes of Windows whose names the system does not tell. */
+async function realFile(absolute: Buffer): Promise<Buffer> {
+  return realpath(absolute, { encoding: 'buffer' }).catch(() => Buffer.from(realPath(absolute.toString('utf8'))))
 }
